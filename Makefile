@@ -1,0 +1,56 @@
+# The only commands to know. Every target sets up what it needs first.
+#
+#   make demo     the whole system on this machine, with faults, and a proof that nothing was lost
+#   make up       the whole system on this machine, until Ctrl-C
+#   make test     lint, types, import contracts, then every test
+#   make lint     lint, types and import contracts alone
+#   make lock     lock requirements/dev.in again, with hashes
+
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+COMPONENTS := core intake worker retry local
+PYPROJECTS := $(COMPONENTS:%=components/%/pyproject.toml)
+SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
+
+.PHONY: demo up test lint lock setup clean
+.DEFAULT_GOAL := setup
+
+setup: $(VENV)/.ready
+
+$(VENV)/bin/pip:
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+		|| { command -v apt-get >/dev/null && $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq python3-venv; } \
+		|| { echo "Fogbell needs Python's venv module: install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.ready: $(VENV)/bin/pip requirements/dev.txt $(PYPROJECTS)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+		$(COMPONENTS:%=-e components/%)
+	@touch $@
+
+up: setup
+	$(BIN)/fogbell up
+
+demo: setup
+	$(BIN)/fogbell demo
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy components/core/src components/intake/src components/worker/src components/retry/src components/local/src tests
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/fogbell servers install
+	$(BIN)/pytest
+
+lock:
+	$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/pip install --quiet --disable-pip-version-check uv
+	$(VENV)/lock/bin/uv pip compile --universal --generate-hashes --no-emit-index-url --quiet \
+		--python-version 3.11 requirements/dev.in -o requirements/dev.txt
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,1 @@
+"""Fogbell's shared ground: model, policy, identity, store, broker, rendering, settings, telemetry."""

@@ -1,0 +1,1 @@
+"""Fogbell's HTTP interface: posts, progress, recipients, templates, keys, inbox."""

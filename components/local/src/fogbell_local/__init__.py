@@ -1,0 +1,1 @@
+"""The whole of Fogbell on one machine, and the command line client."""

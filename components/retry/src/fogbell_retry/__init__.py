@@ -1,0 +1,1 @@
+"""Fogbell's sweep: releases whatever has come due, for one window, then exits."""

@@ -1,0 +1,1 @@
+"""Fogbell's worker: claims deliveries, sends them, records what came of it."""
