@@ -1,1 +1,1 @@
-"""Fogbell's shared ground: model, policy, identity, store, broker, rendering, settings, telemetry."""
+"""Fogbell's shared ground: the model, the protocol and what talks to the servers."""

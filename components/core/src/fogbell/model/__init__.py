@@ -1,0 +1,1 @@
+"""What Fogbell talks about: statuses, outcomes, addresses and the records that carry them."""

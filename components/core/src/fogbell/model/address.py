@@ -1,0 +1,94 @@
+"""Addresses: what each channel needs to reach somebody, and what is refused.
+
+Pure. The directory, inline audiences and imports all come through here, so that one rule decides
+everywhere what an address is.
+"""
+
+import re
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+
+from fogbell.model.status import Channel
+
+_LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}")
+_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+RECIPIENT_ID = r"^[A-Za-z0-9._:@-]{1,128}$"
+
+
+def check_email(value: str) -> str:
+    """An addr-spec in RFC 5321's dot-string form, ASCII, any domain (``localhost`` included).
+
+    Cluster-local names and ``.test`` are what demos and in-cluster relays use, which is why no
+    list of top-level domains is asked. Raises ValueError.
+    """
+    local, at, domain = value.rpartition("@")
+    if not at:
+        raise ValueError("expected an e-mail address such as ann@example.org")
+    if not _LOCAL_PART.fullmatch(local) or local[0] == "." or local[-1] == "." or ".." in local:
+        raise ValueError("the part of the e-mail address before the @ is not valid")
+    if len(domain) > 253 or not all(_LABEL.fullmatch(label) for label in domain.split(".")):
+        raise ValueError("the domain of the e-mail address is not valid")
+    return f"{local}@{domain.lower()}"
+
+
+def check_phone(value: str) -> str:
+    """A telephone number in E.164 form (``+31612345678``). Raises ValueError."""
+    if not _E164.fullmatch(value):
+        raise ValueError("expected a phone number in E.164 form, such as +31612345678")
+    return value
+
+
+def check_url(value: str) -> str:
+    """An absolute http or https URL without credentials or fragment. Raises ValueError."""
+    if len(value) > 2048:
+        raise ValueError("expected a URL of at most 2048 characters")
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError("expected a URL of printable ASCII; percent-encode the rest")
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("expected an absolute http or https URL")
+    if parts.username is not None or parts.password is not None or parts.fragment:
+        raise ValueError("expected a URL without credentials and without a fragment")
+    _ = parts.port  # raises ValueError for a port out of range
+    return value
+
+
+Email = Annotated[str, AfterValidator(check_email), Field(max_length=320)]
+Phone = Annotated[str, AfterValidator(check_phone)]
+Url = Annotated[str, AfterValidator(check_url)]
+RecipientId = Annotated[str, Field(pattern=RECIPIENT_ID)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class WebhookAddress(_Strict):
+    """Where to post, and the secrets (``whsec_...``) to sign with, newest first."""
+
+    url: Url
+    secrets: list[SecretStr] = Field(default_factory=list, max_length=5)
+
+
+class PushAddress(_Strict):
+    """One device: the provider's name for it, and its token (FCM) or URL (Web Push)."""
+
+    provider: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")
+    token: str | None = Field(default=None, min_length=1, max_length=4096)
+    url: Url | None = None
+
+
+class Addresses(_Strict):
+    """Every way to reach one recipient; each is optional."""
+
+    email: Email | None = None
+    sms: Phone | None = None
+    push: list[PushAddress] = Field(default_factory=list, max_length=20)
+    webhook: WebhookAddress | None = None
+
+    def has(self, channel: Channel) -> bool:
+        """Whether ``channel`` can reach this recipient. The inbox needs no address."""
+        return channel is Channel.INBOX or bool(getattr(self, channel.value))

@@ -1,0 +1,78 @@
+"""The delivery: the record that is claimed, attempted and settled."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from fogbell.model.status import Channel, DeliveryStatus, Lane
+
+
+@dataclass(frozen=True, slots=True)
+class NewDelivery:
+    """What the expansion inserts.
+
+    ``status`` is ``pending``, ``skipped`` (with ``reason``) or, for the inbox, ``delivered`` with
+    the rendered ``item``. ``inline`` holds the address and data of somebody who is not in the
+    directory: ``{"addresses": ..., "locale": ..., "data": ...}``; ``data`` alone where a named
+    recipient came with data of its own.
+    """
+
+    id: UUID
+    notification_id: UUID
+    recipient_id: str
+    channel: Channel
+    lane: Lane
+    status: DeliveryStatus = DeliveryStatus.PENDING
+    reason: str | None = None
+    not_before: datetime | None = None
+    inline: dict[str, Any] | None = None
+    item: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A delivery under this process's lease.
+
+    ``attempt_count`` counts the tries that ended with an answer in the present budget,
+    ``lost_leases`` those that ended with the process; ``replays`` makes the provider's
+    idempotency key. ``token`` fences every later write.
+    """
+
+    id: UUID
+    token: str
+    notification_id: UUID
+    recipient_id: str
+    channel: Channel
+    lane: Lane
+    created_at: datetime
+    attempt_count: int = 0
+    lost_leases: int = 0
+    replays: int = 0
+    inline: dict[str, Any] | None = None
+
+    @property
+    def idempotency_key(self) -> str:
+        """What the provider is given to recognise a repeat: the id, and the replay's number."""
+        return f"{self.id}-{self.replays}" if self.replays else str(self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryView:
+    """A whole delivery record, for reading."""
+
+    id: UUID
+    notification_id: UUID
+    recipient_id: str
+    channel: Channel
+    lane: Lane
+    status: DeliveryStatus
+    created_at: datetime
+    reason: str | None = None
+    receipt: str | None = None
+    not_before: datetime | None = None
+    settled_at: datetime | None = None
+    attempt_count: int = 0
+    lost_leases: int = 0
+    attempts: list[dict[str, Any]] = field(default_factory=list)
+    inline: dict[str, Any] | None = None

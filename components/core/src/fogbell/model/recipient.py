@@ -1,0 +1,57 @@
+"""A person or endpoint in the directory."""
+
+import re
+import zoneinfo
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+
+from fogbell.model.address import RECIPIENT_ID, Addresses, RecipientId
+
+_LOCALE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")
+
+
+def check_locale(value: str) -> str:
+    """A BCP 47 tag such as ``de`` or ``de-AT``. Raises ValueError."""
+    if not _LOCALE.fullmatch(value):
+        raise ValueError("expected a locale such as de or de-AT")
+    return value
+
+
+def check_time_zone(value: str) -> str:
+    """A name of the IANA time zone database. Raises ValueError."""
+    if value not in zoneinfo.available_timezones():
+        raise ValueError("expected a time zone of the IANA database, such as Europe/Amsterdam")
+    return value
+
+
+Locale = Annotated[str, AfterValidator(check_locale)]
+TimeZone = Annotated[str, AfterValidator(check_time_zone)]
+Group = Annotated[str, Field(pattern=RECIPIENT_ID)]
+AttributeName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
+
+
+class Recipient(BaseModel):
+    """One document of ``recipients``; ``id`` is chosen by the user and is the ``_id``.
+
+    ``attributes`` feed templates as ``recipient.attributes.*``; their values are JSON.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: RecipientId
+    addresses: Addresses = Addresses()
+    locale: Locale | None = None
+    time_zone: TimeZone | None = None
+    groups: list[Group] = Field(default_factory=list, max_length=200)
+    attributes: dict[AttributeName, JsonValue] = Field(default_factory=dict, max_length=200)
+
+    def template_view(self) -> dict[str, Any]:
+        """What templates may read as ``recipient``: never addresses or secrets."""
+        return {
+            "id": self.id,
+            "locale": self.locale,
+            "time_zone": self.time_zone,
+            "groups": self.groups,
+            "attributes": self.attributes,
+        }
