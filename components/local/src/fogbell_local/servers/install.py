@@ -1,0 +1,75 @@
+"""Makes sure that MongoDB and RabbitMQ can be started here, installing packages where it may."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+
+from fogbell_local.servers import docker, mongo, programs, rabbit
+from fogbell_local.servers.process import ServerError
+
+_MONGOD_LIBRARIES = ("libcurl4", "libssl3", "liblzma5")
+
+Say = Callable[[str], None]
+
+
+def install(say: Say = print) -> None:
+    """Make sure that both servers can be started; quick where nothing is missing.
+
+    Says what it found or installed. Raises ServerError with what to do where it cannot help.
+    """
+    say(f"MongoDB:  {_provide_mongodb()}")
+    say(f"RabbitMQ: {_provide_rabbitmq()}")
+
+
+def _provide_mongodb() -> str:
+    if mongo.ADDRESS_VARIABLE in os.environ:
+        return f"the one at {mongo.ADDRESS_VARIABLE}"
+    if docker.available() and docker.pull(docker.MONGODB_IMAGE):
+        return f"the image {docker.MONGODB_IMAGE}"
+    program = programs.mongod()
+    if program is None:
+        raise ServerError(
+            f"no mongod on the PATH and no {programs.MONGOD_WHEEL} in this environment: "
+            f"install either, start Docker, or set {mongo.ADDRESS_VARIABLE}"
+        )
+    if programs.missing_library(program):
+        _apt_install(*_MONGOD_LIBRARIES)
+    if library := programs.missing_library(program):
+        raise ServerError(f"{program} needs {library}, which this system does not have")
+    return str(program)
+
+
+def _provide_rabbitmq() -> str:
+    if rabbit.ADDRESS_VARIABLE in os.environ:
+        return f"the one at {rabbit.ADDRESS_VARIABLE}"
+    if docker.available() and docker.pull(docker.RABBITMQ_IMAGE):
+        return f"the image {docker.RABBITMQ_IMAGE}"
+    if programs.rabbitmq_server() is None:
+        _apt_install("rabbitmq-server")
+    program = programs.rabbitmq_server()
+    if program is None or programs.epmd() is None:
+        raise ServerError(
+            "no rabbitmq-server (with Erlang's epmd) here: install it, start Docker, or set "
+            f"{rabbit.ADDRESS_VARIABLE}"
+        )
+    return str(program)
+
+
+def _apt_install(*packages: str) -> None:
+    """Install Debian packages without a question. A service that the system starts is no matter:
+    ours listens elsewhere."""
+    names = " ".join(packages)
+    if shutil.which("apt-get") is None:
+        raise ServerError(f"install {names} with your system's package manager, or start Docker")
+    prefix = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    if prefix and shutil.which("sudo") is None:
+        raise ServerError(f"run as root: apt-get install {names}")
+    environment = ["env", "DEBIAN_FRONTEND=noninteractive"]
+    for arguments in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
+        run = subprocess.run(
+            [*prefix, *environment, "apt-get", "-qq", *arguments],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if run.returncode != 0:
+            raise ServerError(f"apt-get {arguments[0]} failed: {(run.stdout + run.stderr)[-800:]}")

@@ -1,0 +1,50 @@
+"""Ports for servers that must come back on the same one after a restart."""
+
+import json
+import random
+import socket
+from pathlib import Path
+
+RANGE = range(18_000, 32_000)
+"""Below Linux' ephemeral range (32768 and up): while a server is down, no outgoing connection of
+another program can be given its port."""
+
+_random = random.SystemRandom()
+
+
+def free_ports(count: int) -> list[int]:
+    """Distinct ports of 127.0.0.1 that nobody listens on now. Raises OSError if there are none."""
+    found: list[int] = []
+    for port in _random.sample(RANGE, k=len(RANGE)):
+        if _is_free(port):
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise OSError(f"fewer than {count} free ports on 127.0.0.1 in {RANGE}")
+
+
+def kept_ports(directory: Path, count: int) -> list[int]:
+    """Free ports, the same ones for the same directory: data may name them.
+
+    Raises OSError where somebody else has taken one since.
+    """
+    file = directory / "ports.json"
+    if file.exists():
+        ports: list[int] = json.loads(file.read_text())
+        if taken := [port for port in ports if not _is_free(port)]:
+            raise OSError(f"the data in {directory} belongs to port {taken[0]}, which is in use")
+        return ports
+    directory.mkdir(parents=True, exist_ok=True)
+    ports = free_ports(count)
+    file.write_text(json.dumps(ports))
+    return ports
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,210 @@
+"""A private RabbitMQ node on loopback, apart from any that the system runs."""
+
+import os
+import shutil
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from fogbell_local.servers import docker, programs
+from fogbell_local.servers.ports import kept_ports
+from fogbell_local.servers.process import GuardedProcess, ServerError
+
+ADDRESS_VARIABLE = "FOGBELL_RABBITMQ_URI"
+START_SECONDS = 120.0
+STOP_SECONDS = 30.0
+
+_PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
+_METHOD_FRAME = b"\x01"
+
+
+class RabbitServer:
+    """A RabbitMQ node that this process started, or (``find``) somebody else's at an address.
+
+    All methods block; an asyncio program calls them through ``asyncio.to_thread``. The node ends
+    with the process that started it.
+    """
+
+    def __init__(self, uri: str, launch: "_Launch | None") -> None:
+        self.uri = uri
+        self._launch = launch
+        self._process: GuardedProcess | None = None
+
+    @classmethod
+    def find(cls, directory: Path) -> Self:
+        """The node at ``FOGBELL_RABBITMQ_URI``, else a private one as by `start`."""
+        address = os.environ.get(ADDRESS_VARIABLE)
+        return cls(address, None) if address else cls.start(directory)
+
+    @classmethod
+    def start(cls, directory: Path, *, plugins: Sequence[str] = (), schedulers: int = 1) -> Self:
+        """Start a private node and wait until it speaks AMQP.
+
+        ``directory`` takes data, log and cookie; ``plugins`` such as ``rabbitmq_management`` make
+        it start slower; ``schedulers`` is how many cores it may use.
+        Raises ServerError, with the end of the log where there is one.
+        """
+        launch = _Launch(directory, tuple(plugins), schedulers)
+        server = cls(launch.uri, launch)
+        server._begin()
+        return server
+
+    @property
+    def pid(self) -> int:
+        """The running node's process id (with Docker: its client's). Raises ServerError."""
+        if self._process is None:
+            raise ServerError(f"RabbitMQ at {self.uri} is not running, or not ours")
+        return self._process.pid
+
+    def stop(self) -> None:
+        """Shut down cleanly; nothing for a node that is stopped or not ours."""
+        if self._process is not None and self._launch is not None:
+            self._process.terminate(STOP_SECONDS)
+            self._end()
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        assert self.pid
+        assert self._process is not None
+        self._process.kill()
+        self._end()
+
+    def restart(self) -> None:
+        """Start again on the same ports and data, after a clean stop if it still runs."""
+        self.stop()
+        self._begin()
+
+    def wipe(self) -> None:
+        """Lose everything: kill, delete queues, messages and users, start on the same ports."""
+        self.discard()
+        self._begin()
+
+    def discard(self) -> None:
+        """End it at once and delete its data; nothing for a node that is not ours."""
+        if self._process is not None:
+            self.kill()
+        if self._launch is not None:
+            self._launch.discard_data()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _begin(self) -> None:
+        if self._launch is None:
+            raise ServerError(f"RabbitMQ at {self.uri} was found, not started: it is left alone")
+        self._process = self._launch.start()
+
+    def _end(self) -> None:
+        assert self._launch is not None
+        self._launch.after_end()
+        self._process = None
+
+
+class _Launch:
+    """How one private node is started, the same way each time."""
+
+    def __init__(self, directory: Path, plugins: Sequence[str], schedulers: int) -> None:
+        self._directory = directory
+        self._port, self._distribution_port, self._mapper_port = kept_ports(directory, 3)
+        self._plugins = plugins
+        self._schedulers = schedulers
+        self._mapper: GuardedProcess | None = None
+        self._container: docker.Container | None = None
+        if docker.has_image(docker.RABBITMQ_IMAGE):
+            env = {"RABBITMQ_NODE_PORT": str(self._port)}
+            self._container = docker.Container(
+                docker.RABBITMQ_IMAGE, self._port, directory, "/var/lib/rabbitmq", env
+            )
+
+    @property
+    def uri(self) -> str:
+        return f"amqp://guest:guest@127.0.0.1:{self._port}/"
+
+    def start(self) -> GuardedProcess:
+        process = self._run()
+        try:
+            process.wait_until(lambda: _speaks_amqp(self._port), START_SECONDS, "RabbitMQ")
+        except ServerError:
+            self.after_end()
+            raise
+        return process
+
+    def after_end(self) -> None:
+        """End what the node leaves behind."""
+        if self._mapper is not None:
+            self._mapper.kill()
+            self._mapper = None
+
+    def discard_data(self) -> None:
+        if self._container is not None:
+            self._container.discard_data()
+        shutil.rmtree(self._directory / "data", ignore_errors=True)
+
+    def _run(self) -> GuardedProcess:
+        log = self._directory / "rabbitmq.log"
+        if self._container is not None:
+            return GuardedProcess(self._container.run(), log, after=self._container.remove())
+        server, epmd = programs.rabbitmq_server(), programs.epmd()
+        if server is None or epmd is None:
+            raise ServerError("no RabbitMQ here: run 'fogbell servers install', or set "
+                              f"{ADDRESS_VARIABLE}")  # fmt: skip
+        self._write_configuration()
+        # A mapper of its own: the shared one is a daemon that would outlive us, and its names
+        # are unique to a machine.
+        self._mapper = GuardedProcess(
+            [str(epmd), "-port", str(self._mapper_port), "-address", "127.0.0.1"],
+            self._directory / "epmd.log",
+        )
+        return GuardedProcess([str(server)], log, env=self._environment())
+
+    def _write_configuration(self) -> None:
+        plugins = ",".join(self._plugins)
+        (self._directory / "enabled_plugins").write_text(f"[{plugins}].\n")
+        # Erlang terms and not rabbitmq.conf: translating that one costs a second of each start.
+        (self._directory / "advanced.config").write_text(
+            "[{rabbit, [{disk_free_limit, 50000000}, {collect_statistics, none}]},\n"
+            # quorum queues' log is filled in memory up to this size; the default is 512 MiB
+            " {ra, [{wal_max_size_bytes, 67108864}]}].\n"
+        )
+
+    def _environment(self) -> dict[str, str]:
+        directory = self._directory
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(directory),  # the cookie
+            "LANG": "C.UTF-8",
+            "ERL_EPMD_PORT": str(self._mapper_port),
+            "RABBITMQ_NODENAME": "fogbell@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self._port),
+            "RABBITMQ_DIST_PORT": str(self._distribution_port),
+            "RABBITMQ_MNESIA_BASE": str(directory / "data"),
+            "RABBITMQ_LOG_BASE": str(directory / "logs"),
+            "RABBITMQ_LOGS": "-",
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(directory / "enabled_plugins"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(directory / "advanced.config"),
+            "RABBITMQ_CONFIG_FILE": str(directory / "no.conf"),
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            # The script then becomes the server instead of waiting beside it.
+            "RABBITMQ_ALLOW_INPUT": "1",
+            "RABBITMQ_SERVER_START_ARGS": "-noinput",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"+S {self._schedulers}:{self._schedulers}"
+            " +sbwt none -kernel inet_dist_use_interface {127,0,0,1}",
+        }
+
+
+def _speaks_amqp(port: int) -> bool:
+    """Whether the node answers the protocol header with Connection.Start."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
+            connection.sendall(_PROTOCOL_HEADER)
+            return connection.recv(1) == _METHOD_FRAME
+    except OSError:
+        return False

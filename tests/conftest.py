@@ -1,0 +1,89 @@
+"""Real servers for tests: shared ones, private ones, and a sink for what is sent."""
+
+import functools
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pymongo
+import pytest
+from tests.support.shared import Ask, SharedServers, ask
+
+from fogbell_local.servers import MongoServer, RabbitServer
+
+ASK = pytest.StashKey[Ask]()
+SHARED = pytest.StashKey[SharedServers]()
+SOCKET = "fogbell_servers"
+
+Client = pymongo.MongoClient[dict[str, Any]]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    worker_input: dict[str, str] | None = getattr(config, "workerinput", None)
+    if worker_input is not None:
+        config.stash[ASK] = functools.partial(ask, worker_input[SOCKET])
+        return
+    shared = SharedServers()
+    config.stash[SHARED] = shared
+    config.stash[ASK] = shared.uri
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """pytest-xdist: tell a worker where to ask."""
+    node.workerinput[SOCKET] = node.config.stash[SHARED].listen()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shared = config.stash.get(SHARED, None)
+    if shared is not None:
+        shared.close()
+
+
+@pytest.fixture(scope="session")
+def mongo_uri(request: pytest.FixtureRequest) -> str:
+    """MongoDB, a one-node replica set that all tests share; take a database of your own."""
+    return request.config.stash[ASK]("mongodb")
+
+
+@pytest.fixture(scope="session")
+def rabbit_uri(request: pytest.FixtureRequest) -> str:
+    """RabbitMQ, which all tests share; take names of your own."""
+    return request.config.stash[ASK]("rabbitmq")
+
+
+@pytest.fixture(scope="session")
+def _mongo_client(mongo_uri: str) -> Iterator[Client]:
+    with Client(mongo_uri) as client:
+        yield client
+
+
+@pytest.fixture
+def database_name(_mongo_client: Client) -> Iterator[str]:
+    """A database that only this test uses, dropped after it."""
+    name = f"t{uuid.uuid4().hex[:12]}"
+    yield name
+    _mongo_client.drop_database(name)
+
+
+@pytest.fixture
+def topology_prefix() -> str:
+    """What the names of this test's exchanges and queues start with: ``t3f9c2a1.``."""
+    return f"t{uuid.uuid4().hex[:8]}."
+
+
+@pytest.fixture
+def own_mongo(tmp_path: Path) -> Iterator[MongoServer]:
+    """A private MongoDB, for tests that kill it. Starts in about a second."""
+    server = MongoServer.start(tmp_path / "mongodb")
+    yield server
+    server.discard()
+
+
+@pytest.fixture
+def own_rabbit(tmp_path: Path) -> Iterator[RabbitServer]:
+    """A private RabbitMQ, for tests that kill or wipe it. Takes seconds to start."""
+    server = RabbitServer.start(tmp_path / "rabbitmq")
+    yield server
+    server.discard()

@@ -1,0 +1,97 @@
+"""The private servers that everything else is tested against."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import aio_pika
+import pymongo
+from aiormq.abc import FieldTable
+from tests.support.waiting import eventually
+
+from fogbell_local.servers import MongoServer, RabbitServer
+
+QUORUM: FieldTable = {"x-queue-type": "quorum"}
+
+
+def _insert(uri: str, value: int) -> None:
+    with pymongo.MongoClient[dict[str, int]](uri) as client:
+        client["kept"]["values"].insert_one({"_id": value})
+
+
+def _count(uri: str) -> int:
+    with pymongo.MongoClient[dict[str, int]](uri) as client:
+        return client["kept"]["values"].count_documents({})
+
+
+async def _declare(uri: str, *, passive: bool) -> bool:
+    connection = await aio_pika.connect(uri)
+    async with connection:
+        channel = await connection.channel()
+        try:
+            await channel.declare_queue("kept", durable=True, passive=passive, arguments=QUORUM)
+        except aio_pika.exceptions.ChannelNotFoundEntity:
+            return False
+        return True
+
+
+def test_a_killed_mongodb_comes_back_on_its_address_with_what_was_committed(
+    own_mongo: MongoServer,
+) -> None:
+    address, first = own_mongo.uri, own_mongo.pid
+    _insert(address, 1)
+    own_mongo.kill()
+    own_mongo.restart()
+    assert (own_mongo.uri, _count(address)) == (address, 1)
+    assert own_mongo.pid != first
+
+
+async def test_rabbitmq_keeps_queues_over_a_kill_and_loses_them_in_a_wipe(
+    own_rabbit: RabbitServer,
+) -> None:
+    address = own_rabbit.uri
+    assert await _declare(address, passive=False)
+    await asyncio.to_thread(own_rabbit.kill)
+    await asyncio.to_thread(own_rabbit.restart)
+    assert await _declare(address, passive=True)
+    await asyncio.to_thread(own_rabbit.wipe)
+    assert own_rabbit.uri == address
+    assert not await _declare(address, passive=True)
+
+
+STARTER = """
+import pathlib, sys, time
+from fogbell_local.servers import MongoServer, RabbitServer
+directory = pathlib.Path(sys.argv[1])
+servers = MongoServer.start(directory / "m"), RabbitServer.start(directory / "r")
+print(flush=True)
+time.sleep(600)
+"""
+
+
+def _command_lines(directory: Path) -> list[str]:
+    """Of every process that names ``directory`` in its arguments or environment."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit() and int(process.name) != os.getpid():
+            try:
+                words = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+            except OSError:  # it has ended, or is not ours to read
+                continue
+            if bytes(directory) in words:
+                found.append(words.decode(errors="replace")[:80])
+    return found
+
+
+async def test_servers_do_not_outlive_a_starter_that_is_killed(tmp_path: Path) -> None:
+    starter = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", STARTER, str(tmp_path), stdout=subprocess.PIPE
+    )
+    assert starter.stdout is not None
+    assert await starter.stdout.readline()
+    assert len(_command_lines(tmp_path)) >= 4
+    starter.kill()
+    await starter.wait()
+    await eventually(lambda: not _command_lines(tmp_path))

@@ -1,0 +1,37 @@
+"""Waiting for what happens soon, with a deadline instead of a sleep."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def eventually(
+    check: Callable[[], T | Awaitable[T]],
+    timeout: float = 10.0,  # noqa: ASYNC109 (it bounds a poll and names what was last seen)
+    interval: float = 0.02,
+) -> T:
+    """The first true result of ``check``, which may be async and may fail an assertion meanwhile.
+
+    Raises AssertionError after ``timeout`` seconds, with the last result or failed assertion.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        seen: object
+        try:
+            seen = result = await _resolve(check())
+            if result:
+                return result
+        except AssertionError as failure:
+            seen = failure
+        if time.monotonic() > deadline:
+            name = getattr(check, "__qualname__", repr(check))
+            raise AssertionError(f"{name} did not hold within {timeout} s; last: {seen!r}")
+        await asyncio.sleep(interval)
+
+
+async def _resolve(value: T | Awaitable[T]) -> T:
+    return await value if inspect.isawaitable(value) else value
