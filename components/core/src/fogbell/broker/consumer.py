@@ -1,0 +1,158 @@
+"""Consuming ids: one channel a queue, acknowledgements in batches (protocol step 6)."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
+from aiormq.abc import AbstractChannel as UnderlayChannel
+
+from fogbell.broker.acks import AckTracker
+from fogbell.broker.connection import BROKER_ERRORS, supervise
+from fogbell.broker.messages import Ids, UndecodableMessageError, decode_ids
+from fogbell.broker.topology import Topology, declare
+
+log = structlog.get_logger(__name__)
+
+ACK_INTERVAL = 0.02
+"""Seconds for which finished messages are gathered into one acknowledgement."""
+
+
+@dataclass(slots=True)
+class _Session:
+    """One life of a channel; its delivery tags mean nothing on the next."""
+
+    underlay: UnderlayChannel
+    tracker: AckTracker = field(default_factory=AckTracker)
+    finished: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def flush(self) -> None:
+        """Acknowledge what is finished."""
+        acks = self.tracker.take()
+        if acks.up_to is not None:
+            await self.underlay.basic_ack(acks.up_to, multiple=True)
+        for tag in acks.single:
+            await self.underlay.basic_ack(tag)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Received:
+    """One message: ids to work on, to be finished exactly once."""
+
+    ids: Ids
+    _tag: int
+    _session: _Session
+
+    def finish(self) -> None:
+        """Everything in it is recorded (or dropped with reason): acknowledge."""
+        self._session.tracker.finish(self._tag)
+        self._session.finished.set()
+
+
+class Consumer:
+    """Consumes one queue, hands each message on, and comes back after every loss.
+
+    ``receive`` is called for each message and must not block; at most ``prefetch`` messages are
+    unfinished at once. ``count_undecodable`` is called for what goes to the dead letters. What is
+    unfinished when the consumer closes returns to the queue.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        topology: Topology,
+        queue: str,
+        *,
+        prefetch: int,
+        receive: Callable[[Received], None],
+        count_undecodable: Callable[[], None],
+    ) -> None:
+        self._uri = uri
+        self._topology = topology
+        self._queue = queue
+        self._prefetch = prefetch
+        self._receive = receive
+        self._count_undecodable = count_undecodable
+        self._supervisor: asyncio.Task[None] | None = None
+        self._session: _Session | None = None
+        self._tag: str | None = None
+        self.consuming = asyncio.Event()
+
+    def start(self) -> None:
+        """Begin to connect and consume, in the background."""
+        name = f"{self._queue}-consumer"
+        self._supervisor = asyncio.create_task(supervise(self._uri, name, self._consume))
+
+    async def pause(self) -> None:
+        """Take no more messages; those at hand can still be finished and acknowledged."""
+        session, tag = self._session, self._tag
+        self._tag = None
+        if session is None or tag is None:
+            return
+        try:
+            async with asyncio.timeout(ACK_INTERVAL * 100):
+                await session.underlay.basic_cancel(tag)
+        except BROKER_ERRORS as error:
+            log.warning("cancel_failed", queue=self._queue, error=type(error).__name__)
+
+    async def close(self) -> None:
+        """Acknowledge what is finished, then disconnect: the rest returns to the queue."""
+        if self._session is not None:
+            try:
+                await self._session.flush()
+            except BROKER_ERRORS as error:
+                log.warning("last_ack_failed", queue=self._queue, error=type(error).__name__)
+        if self._supervisor:
+            self._supervisor.cancel()
+            await asyncio.gather(self._supervisor, return_exceptions=True)
+
+    async def _consume(self, connection: AbstractConnection) -> None:
+        channel = await connection.channel(publisher_confirms=False)
+        await declare(channel, self._topology, [self._queue])
+        await channel.set_qos(prefetch_count=self._prefetch)
+        underlay = await channel.get_underlay_channel()
+        session = self._session = _Session(underlay)
+        queue = await channel.get_queue(self._queue, ensure=False)
+        self._tag = await queue.consume(lambda message: self._on_message(session, message))
+        self.consuming.set()
+        try:
+            await self._until_over(channel, session, self._tag)
+        finally:
+            self.consuming.clear()
+            self._session = None
+
+    async def _until_over(self, channel: AbstractChannel, session: _Session, tag: str) -> None:
+        """Acknowledge in batches until the channel closes or the broker cancels the consumer."""
+        over = asyncio.Event()
+        session.underlay.on_consumer_cancel_callbacks.add(lambda _frame: over.set())
+        closed = asyncio.ensure_future(channel.closed())
+        closed.add_done_callback(lambda _future: over.set())
+        acknowledging = asyncio.create_task(self._acknowledge(session))
+        acknowledging.add_done_callback(lambda _task: over.set())
+        try:
+            await over.wait()
+            log.warning("consumer_ended", queue=self._queue, consumer=tag)
+        finally:
+            acknowledging.cancel()
+            closed.cancel()
+
+    async def _acknowledge(self, session: _Session) -> None:
+        while True:
+            await session.finished.wait()
+            session.finished.clear()
+            await session.flush()
+            await asyncio.sleep(ACK_INTERVAL)
+
+    async def _on_message(self, session: _Session, message: AbstractIncomingMessage) -> None:
+        tag = message.delivery_tag
+        assert tag is not None
+        try:
+            ids = decode_ids(message.body)
+        except UndecodableMessageError as error:
+            self._count_undecodable()
+            log.warning("undecodable_message", queue=self._queue, expected=str(error))
+            session.tracker.settle(tag)
+            await session.underlay.basic_reject(tag, requeue=False)
+            return
+        self._receive(Received(ids, tag, session))

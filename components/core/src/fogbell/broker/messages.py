@@ -1,0 +1,83 @@
+"""What travels: ids in small JSON bodies. Pure."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+VERSION = 1
+MOST_IDS = 1000
+"""More ids than this in one message is not ours: the largest that is published has 200."""
+
+
+class UndecodableMessageError(ValueError):
+    """The body is not a message of this version; it belongs in the dead-letter queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """Delivery ids to claim; ``alone`` are to be claimed by themselves (a lost lease)."""
+
+    ids: tuple[UUID, ...]
+    alone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InboxEvent:
+    """Items that have just been stored: pairs of hashed recipient id and delivery id."""
+
+    items: tuple[tuple[str, UUID], ...]
+
+
+def encode_ids(ids: Sequence[UUID], *, alone: bool = False) -> bytes:
+    """``{"v":1,"ids":["0193...", ...]}``, with ``"alone":true`` where it applies."""
+    body: dict[str, object] = {"v": VERSION, "ids": [str(i) for i in ids]}
+    if alone:
+        body["alone"] = True
+    return json.dumps(body, separators=(",", ":")).encode()
+
+
+def decode_ids(body: bytes) -> Ids:
+    """The ids of a message; raises `UndecodableMessageError` and nothing else."""
+    document = _decoded(body)
+    texts = document.get("ids")
+    if not isinstance(texts, list) or not 1 <= len(texts) <= MOST_IDS:
+        raise UndecodableMessageError(f"expected 'ids', a list of 1 to {MOST_IDS} UUIDs")
+    try:
+        ids = tuple(UUID(text) for text in texts)
+    except (AttributeError, TypeError, ValueError):
+        raise UndecodableMessageError("expected every one of 'ids' to be a UUID") from None
+    return Ids(ids, alone=document.get("alone") is True)
+
+
+def encode_event(event: InboxEvent) -> bytes:
+    """``{"v":1,"inbox":[["<hash>","<delivery id>"], ...]}``."""
+    pairs = [[who, str(delivery)] for who, delivery in event.items]
+    return json.dumps({"v": VERSION, "inbox": pairs}, separators=(",", ":")).encode()
+
+
+def decode_event(body: bytes) -> InboxEvent:
+    """The event of a message; raises `UndecodableMessageError` and nothing else."""
+    pairs = _decoded(body).get("inbox")
+    if not isinstance(pairs, list):
+        raise UndecodableMessageError("expected 'inbox', a list of pairs")
+    try:
+        return InboxEvent(tuple((str(who), UUID(delivery)) for who, delivery in pairs))
+    except (AttributeError, TypeError, ValueError):
+        raise UndecodableMessageError("expected pairs of a hash and a delivery's id") from None
+
+
+def chunks(ids: Sequence[UUID], size: int) -> Iterator[Sequence[UUID]]:
+    """``ids`` in slices of at most ``size``."""
+    for start in range(0, len(ids), size):
+        yield ids[start : start + size]
+
+
+def _decoded(body: bytes) -> dict[str, object]:
+    try:
+        document = json.loads(body)
+    except (UnicodeDecodeError, RecursionError, ValueError):
+        raise UndecodableMessageError("expected a JSON object") from None
+    if not isinstance(document, dict) or document.get("v") != VERSION:
+        raise UndecodableMessageError(f'expected a JSON object with "v": {VERSION}')
+    return document

@@ -1,0 +1,136 @@
+"""Publishing ids: persistent, mandatory, confirmed within a window (protocol step 2).
+
+A failed publish is no error for the caller's work: the record is stored, and the sweep finds it.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+import structlog
+from aio_pika import DeliveryMode, Message
+from aio_pika.abc import AbstractChannel, AbstractConnection
+
+from fogbell.broker.connection import BROKER_ERRORS, BrokerUnavailableError, supervise
+from fogbell.broker.messages import InboxEvent, chunks, encode_event, encode_ids
+from fogbell.broker.topology import Topology, declare, declare_events
+from fogbell.model.status import Channel, Lane
+
+log = structlog.get_logger(__name__)
+
+IDS_A_MESSAGE = {Lane.TRANSACTIONAL: 32, Lane.BULK: 200}
+"""A message is the unit of a worker's batch: small where latency counts, large where work does."""
+
+CONFIRM_WINDOW = 64
+PUBLISH_TIMEOUT = 5.0
+
+Count = Callable[[str], None]
+
+
+class Publisher:
+    """A connection for publishing alone, with a channel in confirm mode.
+
+    ``count`` is called with ``confirmed`` or ``failed`` for each message.
+    """
+
+    def __init__(self, uri: str, topology: Topology, *, name: str, count: Count) -> None:
+        self._uri = uri
+        self._topology = topology
+        self._name = f"{name}-publisher"
+        self._count = count
+        self._channel: AbstractChannel | None = None
+        self._connected = asyncio.Event()
+        self._window = asyncio.Semaphore(CONFIRM_WINDOW)
+        self._supervisor: asyncio.Task[None] | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether a publish has a chance at this moment."""
+        return self._channel is not None
+
+    def start(self) -> None:
+        """Begin to connect, in the background; returns at once."""
+        self._supervisor = asyncio.create_task(supervise(self._uri, self._name, self._session))
+
+    async def wait_connected(self) -> None:
+        """Return once connected and declared."""
+        await self._connected.wait()
+
+    async def close(self) -> None:
+        """End the connection; what is under way fails."""
+        if self._supervisor:
+            self._supervisor.cancel()
+            await asyncio.gather(self._supervisor, return_exceptions=True)
+
+    async def _session(self, connection: AbstractConnection) -> None:
+        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+        await declare(channel, self._topology, self._topology.queues())
+        await declare_events(channel, self._topology)
+        self._channel = channel
+        self._connected.set()
+        try:
+            await channel.closed()
+        finally:
+            self._channel = None
+            self._connected.clear()
+
+    async def publish(
+        self, channel: Channel, lane: Lane, ids: Sequence[UUID], *, alone: bool = False
+    ) -> bool:
+        """Publish delivery ids to their queue, split into messages; True if all were confirmed."""
+        queue = self._topology.queue(channel, lane)
+        size = 1 if alone else IDS_A_MESSAGE[lane]
+        bodies = [encode_ids(chunk, alone=alone) for chunk in chunks(ids, size)]
+        return all(await asyncio.gather(*(self._confirmed(queue, body) for body in bodies)))
+
+    async def publish_expansion(self, notification: UUID) -> bool:
+        """Queue a notification's expansion; True if confirmed."""
+        return await self._confirmed(self._topology.expansion, encode_ids([notification]))
+
+    async def publish_event(self, event: InboxEvent) -> bool:
+        """Tell every listener of new inbox items; nobody listening is fine."""
+        return await self._confirmed("", encode_event(event), exchange=self._topology.events)
+
+    async def depth(self, queue: str) -> int:
+        """Messages waiting in ``queue``; raises `BrokerUnavailableError`."""
+        channel = self._channel
+        if channel is None:
+            raise BrokerUnavailableError("RabbitMQ is not connected")
+        try:
+            async with asyncio.timeout(PUBLISH_TIMEOUT):
+                declared = await channel.get_underlay_channel()
+                answer = await declared.queue_declare(queue, passive=True)
+        except BROKER_ERRORS as error:
+            raise BrokerUnavailableError(f"no answer about queue {queue}") from error
+        return answer.message_count or 0
+
+    async def _confirmed(self, routing_key: str, body: bytes, exchange: str | None = None) -> bool:
+        confirmed = await self._publish(routing_key, body, exchange)
+        self._count("confirmed" if confirmed else "failed")
+        return confirmed
+
+    async def _publish(self, routing_key: str, body: bytes, exchange: str | None) -> bool:
+        channel = self._channel
+        if channel is None:
+            return False
+        live = exchange is not None
+        message = Message(
+            body,
+            content_type="application/json",
+            delivery_mode=DeliveryMode.NOT_PERSISTENT if live else DeliveryMode.PERSISTENT,
+        )
+        try:
+            # aio-pika's own timeout does not cover everything a publish may wait for.
+            async with self._window, asyncio.timeout(PUBLISH_TIMEOUT):
+                underlay = await channel.get_underlay_channel()
+                await underlay.basic_publish(
+                    body,
+                    exchange=exchange or "",
+                    routing_key=routing_key,
+                    properties=message.properties,
+                    mandatory=not live,
+                )
+        except BROKER_ERRORS as error:
+            log.warning("publish_failed", error=type(error).__name__)
+            return False
+        return True

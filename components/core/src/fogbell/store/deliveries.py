@@ -1,0 +1,86 @@
+"""Creating and reading deliveries."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from pymongo.errors import BulkWriteError
+
+from fogbell.identity import delivery_range
+from fogbell.model.delivery import DeliveryView, NewDelivery
+from fogbell.model.status import Channel, DeliveryStatus
+from fogbell.store.codec import delivery_view, new_delivery_fields
+from fogbell.store.database import Database, Document, Session, store_call
+
+DUPLICATE_KEY = 11000
+
+
+def delivery_document(new: NewDelivery, now: datetime, grace: timedelta) -> Document:
+    """A new delivery as stored. A settled one has no ``sweep_at``: nobody has to look at it."""
+    document = new_delivery_fields(new)
+    document["created_at"] = now
+    if new.status.settled:
+        document["settled_at"] = now
+    else:
+        document["sweep_at"] = max(new.not_before or now, now) + grace
+    if new.item is not None:
+        document["stored_at"] = now
+    return document
+
+
+@store_call
+async def insert(
+    db: Database, new: Sequence[NewDelivery], grace: timedelta, session: Session | None = None
+) -> None:
+    """Insert deliveries with majority and journal, ignoring those that are there already.
+
+    Within a transaction a duplicate aborts it: there the caller has looked the ids up first.
+    """
+    now = db.clock.now()
+    documents = [delivery_document(delivery, now, grace) for delivery in new]
+    try:
+        await db.deliveries.insert_many(documents, ordered=False, session=session)
+    except BulkWriteError as error:
+        details = error.details or {}
+        others = [e for e in details.get("writeErrors", ()) if e.get("code") != DUPLICATE_KEY]
+        if others or details.get("writeConcernErrors"):
+            raise
+
+
+@store_call
+async def existing(db: Database, ids: Sequence[UUID]) -> set[UUID]:
+    """Which of ``ids`` are stored already: answered from the ``_id`` index alone."""
+    cursor = db.deliveries.find({"_id": {"$in": list(ids)}}, {"_id": True})
+    return {document["_id"] async for document in cursor}
+
+
+@store_call
+async def get(db: Database, delivery_id: UUID) -> DeliveryView | None:
+    """One delivery, or None."""
+    document = await db.deliveries.find_one({"_id": delivery_id})
+    return delivery_view(document) if document else None
+
+
+@store_call
+async def page(
+    db: Database,
+    notification_id: UUID,
+    *,
+    status: DeliveryStatus | None = None,
+    channel: Channel | None = None,
+    after: UUID | None = None,
+    limit: int = 50,
+) -> list[DeliveryView]:
+    """A notification's deliveries in the order of their ids, from behind ``after``."""
+    first, last = delivery_range(notification_id)
+    ids: dict[str, Any] = {"$gte": first, "$lte": last}
+    if after is not None:
+        ids = {"$gt": after, "$lte": last}
+    query: dict[str, Any] = {"_id": ids, "notification_id": notification_id}
+    if status is not None:
+        query["status"] = status.value
+    if channel is not None:
+        query["channel"] = channel.value
+    cursor = db.deliveries.find(query).sort("_id", 1).limit(limit).hint([("_id", 1)])
+    return [delivery_view(document) async for document in cursor]

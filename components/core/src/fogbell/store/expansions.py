@@ -1,0 +1,142 @@
+"""The lease and the cursor of an expansion (protocol step 10).
+
+A cursor is a string that grows as the expansion proceeds, so that ``$max`` keeps the furthest.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from pymongo import ReturnDocument
+
+from fogbell.model.notification import Notification
+from fogbell.store.claims import milliseconds
+from fogbell.store.codec import notification_value
+from fogbell.store.database import Database, Document, store_call
+from fogbell.store.progress import count_expanded
+
+
+@dataclass(frozen=True, slots=True)
+class ExpansionLease:
+    """A notification that this process alone expands until the lease ends.
+
+    ``cursor`` is None at a first start; otherwise everything before it is inserted, and something
+    behind it may be.
+    """
+
+    notification: Notification
+    token: str
+    cursor: str | None
+
+
+@store_call
+async def take(
+    db: Database, notification_id: UUID, token: str, lease: timedelta
+) -> ExpansionLease | None:
+    """Lease an expansion that is due and nobody's; None where there is nothing to do."""
+    until = {"$add": ["$$NOW", milliseconds(lease)]}
+    document = await db.notifications.find_one_and_update(
+        {
+            "_id": notification_id,
+            "expanded_at": {"$exists": False},
+            "cancelled_at": {"$exists": False},
+            # Missing dates sort below every date: never sent later, never leased.
+            "$expr": {
+                "$and": [
+                    {"$lte": ["$send_at", "$$NOW"]},
+                    {"$lte": ["$expansion.until", "$$NOW"]},
+                ]
+            },
+        },
+        [{"$set": {"expansion.owner": token, "expansion.until": until, "sweep_at": until}}],
+        return_document=ReturnDocument.AFTER,
+    )
+    if document is None:
+        return None
+    cursor = document["expansion"].get("cursor")
+    return ExpansionLease(notification_value(document), token, cursor)
+
+
+@store_call
+async def checkpoint(
+    db: Database, notification_id: UUID, token: str, cursor: str, lease: timedelta
+) -> bool:
+    """Move the cursor ahead and renew the lease; False where it is lost, or the run cancelled."""
+    until = {"$add": ["$$NOW", milliseconds(lease)]}
+    result = await db.notifications.update_one(
+        {
+            "_id": notification_id,
+            "expansion.owner": token,
+            "cancelled_at": {"$exists": False},
+        },
+        [
+            {
+                "$set": {
+                    "expansion.cursor": {"$max": ["$expansion.cursor", {"$literal": cursor}]},
+                    "expansion.until": until,
+                    "sweep_at": until,
+                }
+            }
+        ],
+    )
+    return bool(result.matched_count)
+
+
+@store_call
+async def finish(db: Database, notification_id: UUID, token: str, look_after: timedelta) -> bool:
+    """Close the expansion: count what it made, once, and have the sweep look ``look_after``.
+
+    False where the lease is lost: then another process finishes it.
+    """
+    expected = await count_expanded(db, notification_id)
+    result = await db.notifications.update_one(
+        {"_id": notification_id, "expansion.owner": token},
+        [
+            {
+                "$set": {
+                    "expected": sum(expected.values()),
+                    "expected_by_channel": {"$literal": expected},
+                    "expanded_at": "$$NOW",
+                    "sweep_at": {"$add": ["$$NOW", milliseconds(look_after)]},
+                }
+            },
+            {"$unset": ["expansion"]},
+        ],
+    )
+    return bool(result.matched_count)
+
+
+@store_call
+async def give_back(db: Database, notification_id: UUID, token: str) -> None:
+    """End the lease early, so that another process can go on at once."""
+    await db.notifications.update_one(
+        {"_id": notification_id, "expansion.owner": token},
+        [{"$set": {"sweep_at": "$$NOW"}}, {"$unset": ["expansion.owner", "expansion.until"]}],
+    )
+
+
+@store_call
+async def due(db: Database, until: datetime, limit: int) -> list[UUID]:
+    """Notifications to expand: scheduled ones whose time has come, and those left half-way."""
+    query: Document = {
+        "sweep_at": {"$lte": until},
+        "expanded_at": {"$exists": False},
+        "cancelled_at": {"$exists": False},
+    }
+    cursor = (
+        db.notifications.find(query, {"_id": True})
+        .sort("sweep_at", 1)
+        .limit(limit)
+        .hint([("sweep_at", 1)])
+    )
+    return [document["_id"] for document in await cursor.to_list(None)]
+
+
+@store_call
+async def postpone(db: Database, ids: list[UUID], until: datetime, pause: timedelta) -> None:
+    """Move ``sweep_at`` ahead of what has just been queued, where nobody has leased it since."""
+    await db.notifications.update_many(
+        {"_id": {"$in": ids}, "sweep_at": {"$lte": until}, "expanded_at": {"$exists": False}},
+        [{"$set": {"sweep_at": {"$add": ["$$NOW", milliseconds(pause)]}}}],
+        hint=[("_id", 1)],
+    )

@@ -1,0 +1,83 @@
+"""The indexes, each with the question it answers. Every one is paid at every write.
+
+Sources for what the planner needs: MongoDB manual, "Partial Indexes".
+"""
+
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING, IndexModel
+
+from fogbell.model.status import DeliveryStatus
+from fogbell.store.database import Database, store_call
+
+SWEEP = "sweep"
+OUTSTANDING = "outstanding"
+RECIPIENT = "recipient"
+INBOX = "inbox"
+DUE = "due"
+PURGE = "purge"
+GROUPS = "groups"
+
+NOT_DELIVERED = [s.value for s in DeliveryStatus if s is not DeliveryStatus.DELIVERED]
+
+
+def _index(name: str, *keys: tuple[str, int], partial: dict[str, Any] | None = None) -> IndexModel:
+    if partial is None:
+        return IndexModel(list(keys), name=name)
+    return IndexModel(list(keys), name=name, partialFilterExpression=partial)
+
+
+SWEEP_KEYS = [("lane", ASCENDING), ("channel", ASCENDING), ("sweep_at", ASCENDING)]
+
+DELIVERIES = [
+    # What is due? Lane and channel lead, so that a deep bulk queue never starves the rest.
+    _index(
+        SWEEP,
+        *SWEEP_KEYS,
+        partial={"sweep_at": {"$exists": True}},
+    ),
+    # How far is this notification? Delivered ones are counted as "expected minus the others".
+    _index(
+        OUTSTANDING,
+        ("notification_id", ASCENDING),
+        ("status", ASCENDING),
+        ("channel", ASCENDING),
+        partial={"status": {"$in": NOT_DELIVERED}},
+    ),
+    # Did Ann get it?
+    _index(RECIPIENT, ("recipient_id", ASCENDING), ("created_at", DESCENDING)),
+    # What is in Ann's inbox, newest first; `stored_at` exists on inbox items alone.
+    _index(
+        INBOX,
+        ("recipient_id", ASCENDING),
+        ("stored_at", DESCENDING),
+        ("_id", DESCENDING),
+        partial={"stored_at": {"$exists": True}},
+    ),
+]
+
+NOTIFICATIONS = [
+    # Which wait for their time, for an expansion to be taken up, or for their totals to be frozen?
+    _index(DUE, ("sweep_at", ASCENDING), partial={"sweep_at": {"$exists": True}}),
+    # Which are past their retention?
+    _index(PURGE, ("purge_at", ASCENDING), partial={"purge_at": {"$exists": True}}),
+]
+
+RECIPIENTS = [
+    # Who is in these groups, in the order in which an expansion walks them?
+    _index(GROUPS, ("groups", ASCENDING), ("_id", ASCENDING)),
+]
+
+API_KEYS = [
+    # Which key is this? Only the hash is kept.
+    IndexModel([("hash", ASCENDING)], name="hash", unique=True),
+]
+
+
+@store_call
+async def ensure_indexes(db: Database) -> None:
+    """Create what is missing; returns at once where nothing is."""
+    await db.deliveries.create_indexes(DELIVERIES)
+    await db.notifications.create_indexes(NOTIFICATIONS)
+    await db.recipients.create_indexes(RECIPIENTS)
+    await db.api_keys.create_indexes(API_KEYS)

@@ -1,0 +1,165 @@
+"""Notifications: accepted in one transaction with their deliveries, read, and settled."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, PyMongoError
+
+from fogbell.model.delivery import NewDelivery
+from fogbell.model.notification import Notification
+from fogbell.model.status import NotificationStatus
+from fogbell.store.codec import notification_document, notification_value
+from fogbell.store.database import Database, Document, store_call
+from fogbell.store.deliveries import delivery_document
+
+COMMIT_TRIES = 3
+
+
+class AcceptConflictError(Exception):
+    """A transaction was aborted by something else; nothing of it is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """One post to store: its notification and, for a small audience, its deliveries.
+
+    ``sweep_at`` is when the sweep looks at the notification: to expand it, or to freeze its
+    totals. None where it is settled already.
+    """
+
+    notification: Notification
+    deliveries: Sequence[NewDelivery]
+    sweep_at: datetime | None
+    answered_status: NotificationStatus
+    frozen: Mapping[str, Any] | None = None
+
+
+@store_call
+async def accept(db: Database, posts: Sequence[Accept], grace: timedelta) -> None:
+    """Store every post whole, or none of them (majority, journaled).
+
+    Raises `AcceptConflictError` where the transaction was aborted: the caller does them one by
+    one. After `StoreUnavailableError` the posts may have been stored.
+    """
+    now = db.clock.now()
+    notifications = [_accept_document(post) for post in posts]
+    deliveries = [delivery_document(d, now, grace) for post in posts for d in post.deliveries]
+    if not deliveries and len(notifications) == 1:
+        await _insert_alone(db, notifications[0])
+        return
+    async with await db.client.start_session() as session:
+        session.start_transaction(
+            read_concern=db.handle.read_concern, write_concern=db.handle.write_concern
+        )
+        try:
+            await db.notifications.insert_many(notifications, session=session)
+            if deliveries:
+                await db.deliveries.insert_many(deliveries, session=session)
+        except (BulkWriteError, OperationFailure) as error:
+            await session.abort_transaction()
+            raise AcceptConflictError(_label(error)) from error
+        await _commit(session)
+
+
+async def _insert_alone(db: Database, document: Document) -> None:
+    try:
+        await db.notifications.insert_one(document)
+    except DuplicateKeyError as error:
+        raise AcceptConflictError("the notification exists already") from error
+
+
+async def _commit(session: Any) -> None:
+    for left in reversed(range(COMMIT_TRIES)):
+        try:
+            await session.commit_transaction()
+        except PyMongoError as error:
+            if error.has_error_label("TransientTransactionError"):
+                raise AcceptConflictError(_label(error)) from error
+            if left and error.has_error_label("UnknownTransactionCommitResult"):
+                continue
+            raise
+        else:
+            return
+
+
+def _label(error: PyMongoError) -> str:
+    code = getattr(error, "code", None)
+    return f"the transaction was aborted (code {code})"
+
+
+def _accept_document(post: Accept) -> Document:
+    document = notification_document(post.notification)
+    if post.sweep_at is not None:
+        document["sweep_at"] = post.sweep_at
+    # What was answered, so that a repeated post gets the same answer.
+    document["accepted"] = {
+        "status": post.answered_status.value,
+        "expected": post.notification.expected,
+    }
+    if post.frozen is not None:
+        document.update(post.frozen)
+    return document
+
+
+@store_call
+async def get(db: Database, notification_id: UUID) -> Notification | None:
+    """One notification, or None."""
+    document = await db.notifications.find_one({"_id": notification_id})
+    return notification_value(document) if document else None
+
+
+@store_call
+async def get_many(db: Database, ids: Iterable[UUID]) -> dict[UUID, Notification]:
+    """Those of ``ids`` that exist, without their audiences (which workers do not need)."""
+    cursor = db.notifications.find({"_id": {"$in": list(ids)}}, {"audience": False})
+    return {d["_id"]: notification_value(d) for d in await cursor.to_list(None)}
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What answers a repeated post: the hash of the first request, and the answer given then."""
+
+    request_hash: bytes | None
+    created_at: datetime
+    status: NotificationStatus
+    expected: int | None
+
+
+@store_call
+async def stored(db: Database, ids: Sequence[UUID]) -> dict[UUID, Stored]:
+    """What is stored under ids derived from idempotency keys."""
+    cursor = db.notifications.find(
+        {"_id": {"$in": list(ids)}}, {"request_hash": 1, "created_at": 1, "accepted": 1}
+    )
+    return {
+        d["_id"]: Stored(
+            request_hash=d.get("request_hash"),
+            created_at=d["created_at"],
+            status=NotificationStatus(d["accepted"]["status"]),
+            expected=d["accepted"]["expected"],
+        )
+        for d in await cursor.to_list(None)
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What may stop a claimed delivery from being sent: read after every claim, never cached."""
+
+    cancelled_at: datetime | None
+    expires_at: datetime | None
+
+
+@store_call
+async def endings(db: Database, ids: Iterable[UUID]) -> dict[UUID, Ending]:
+    """When each of ``ids`` was cancelled or expires; an id that is missing has been deleted."""
+    cursor = db.notifications.find(
+        {"_id": {"$in": list(ids)}}, {"cancelled_at": True, "expires_at": True}
+    )
+    return {
+        d["_id"]: Ending(d.get("cancelled_at"), d.get("expires_at"))
+        for d in await cursor.to_list(None)
+    }

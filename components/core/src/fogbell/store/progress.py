@@ -1,0 +1,198 @@
+"""How far a notification is, and the freezing of its totals once it is settled.
+
+Delivered ones are never counted: they are "expected minus the others", so that the answer costs
+what is outstanding, not what is done. Below `EXACT_LIMIT` it is exact, above it a summary that the
+sweep writes.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from pymongo import UpdateOne
+
+from fogbell.identity import delivery_range
+from fogbell.model.notification import Progress
+from fogbell.model.status import Channel, DeliveryStatus
+from fogbell.store.database import Database, Document, store_call
+from fogbell.store.indexes import NOT_DELIVERED, OUTSTANDING
+
+EXACT_LIMIT = 10_000
+"""Above this many undelivered ones, progress is a summary (a full count of a million: 0.3 s)."""
+
+ByChannel = dict[Channel, dict[DeliveryStatus, int]]
+
+
+@store_call
+async def progress(db: Database, notification_id: UUID) -> Progress | None:
+    """Totals of one notification, or None where it does not exist."""
+    document = await db.notifications.find_one(
+        {"_id": notification_id}, {"expected_by_channel": 1, "frozen": 1, "summary": 1}
+    )
+    if document is None:
+        return None
+    if "frozen" in document:
+        return _stored_progress(document["frozen"], None)
+    summary = document.get("summary")
+    if summary is not None and await _many_undelivered(db, notification_id):
+        return _stored_progress(summary["by_channel"], summary["as_of"])
+    counted = await _undelivered(db, [notification_id])
+    return summed(_with_delivered(document.get("expected_by_channel"), counted[notification_id]))
+
+
+async def _many_undelivered(db: Database, notification_id: UUID) -> bool:
+    count = await db.deliveries.count_documents(
+        {"notification_id": notification_id, "status": {"$in": NOT_DELIVERED}},
+        limit=EXACT_LIMIT + 1,
+        hint=OUTSTANDING,
+    )
+    return count > EXACT_LIMIT
+
+
+async def _undelivered(db: Database, ids: Sequence[UUID]) -> dict[UUID, ByChannel]:
+    """Counts by status and channel of everything not delivered, from the index alone."""
+    pipeline: list[Document] = [
+        {"$match": {"notification_id": {"$in": list(ids)}, "status": {"$in": NOT_DELIVERED}}},
+        {
+            "$group": {
+                "_id": {"n": "$notification_id", "s": "$status", "c": "$channel"},
+                "count": {"$sum": 1},
+            }
+        },
+    ]
+    counted: dict[UUID, ByChannel] = defaultdict(lambda: defaultdict(dict))
+    async for row in db.deliveries.aggregate(pipeline, hint=OUTSTANDING):
+        key = row["_id"]
+        counted[key["n"]][Channel(key["c"])][DeliveryStatus(key["s"])] = row["count"]
+    return counted
+
+
+def _with_delivered(expected: Mapping[str, int] | None, counted: ByChannel) -> ByChannel:
+    """Add delivered = expected - the others; unknown, and so absent, while it is expanding."""
+    result: ByChannel = {channel: dict(statuses) for channel, statuses in counted.items()}
+    for name, number in (expected or {}).items():
+        statuses = result.setdefault(Channel(name), {})
+        # Two reads, one after the other: never show less than nothing.
+        statuses[DeliveryStatus.DELIVERED] = max(0, number - sum(statuses.values()))
+    return result
+
+
+def summed(by_channel: ByChannel, as_of: datetime | None = None) -> Progress:
+    """Progress from counts by channel."""
+    totals = dict.fromkeys(DeliveryStatus, 0)
+    for statuses in by_channel.values():
+        for status, number in statuses.items():
+            totals[status] += number
+    return Progress(totals, by_channel, as_of)
+
+
+def plain(by_channel: ByChannel) -> Document:
+    """Counts as stored: words for keys, zeroes left out."""
+    return {
+        channel.value: {status.value: n for status, n in statuses.items() if n}
+        for channel, statuses in by_channel.items()
+    }
+
+
+def _stored_progress(document: Mapping[str, Any], as_of: datetime | None) -> Progress:
+    return summed(
+        {
+            Channel(channel): {DeliveryStatus(s): n for s, n in statuses.items()}
+            for channel, statuses in document.items()
+        },
+        as_of,
+    )
+
+
+@store_call
+async def count_expanded(db: Database, notification_id: UUID) -> dict[str, int]:
+    """How many deliveries a notification has, by channel: asked once, when it is expanded."""
+    first, last = delivery_range(notification_id)
+    pipeline: list[Document] = [
+        {"$match": {"_id": {"$gte": first, "$lte": last}, "notification_id": notification_id}},
+        {"$group": {"_id": "$channel", "count": {"$sum": 1}}},
+    ]
+    cursor = db.deliveries.aggregate(pipeline, hint=[("_id", 1)])
+    return {row["_id"]: row["count"] async for row in cursor}
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """An expanded notification that is to be looked at: is anything outstanding?"""
+
+    id: UUID
+    expected_by_channel: Mapping[str, int]
+    settle_checks: int = 0
+
+
+@store_call
+async def due_for_settling(db: Database, until: datetime, limit: int) -> list[Unsettled]:
+    """Expanded notifications whose ``sweep_at`` has come, oldest first."""
+    cursor = (
+        db.notifications.find(
+            {"sweep_at": {"$lte": until}, "expanded_at": {"$exists": True}},
+            {"expected_by_channel": 1, "settle_checks": 1},
+        )
+        .sort("sweep_at", 1)
+        .limit(limit)
+        .hint([("sweep_at", 1)])
+    )
+    return [
+        Unsettled(d["_id"], d.get("expected_by_channel") or {}, d.get("settle_checks", 0))
+        for d in await cursor.to_list(None)
+    ]
+
+
+@store_call
+async def settle(
+    db: Database,
+    candidates: Sequence[Unsettled],
+    pause: Callable[[int], timedelta],
+    keep: timedelta,
+) -> tuple[list[UUID], list[Progress]]:
+    """Freeze the totals of those with nothing outstanding; write a summary for the others.
+
+    ``pause`` tells from the number of looks so far when to look again, ``keep`` how long deliveries are retained.
+    Returns the ids settled, and the progress of those that are not.
+    """
+    counted = await _undelivered(db, [c.id for c in candidates])
+    now = db.clock.now()
+    updates, settled, unsettled = [], [], []
+    for candidate in candidates:
+        reached = summed(_with_delivered(candidate.expected_by_channel, counted[candidate.id]), now)
+        if reached.outstanding:
+            updates.append(
+                _summary_update(candidate.id, reached, now + pause(candidate.settle_checks))
+            )
+            unsettled.append(reached)
+        else:
+            updates.append(_freeze_update(candidate.id, reached, now, keep))
+            settled.append(candidate.id)
+    if updates:
+        await db.notifications.bulk_write(updates, ordered=False)
+    return settled, unsettled
+
+
+def frozen_fields(reached: Progress, now: datetime, keep: timedelta) -> Document:
+    """What a settled notification carries: its totals outlive its deliveries."""
+    return {"frozen": plain(reached.by_channel), "settled_at": now, "purge_at": now + keep}
+
+
+def _freeze_update(
+    notification_id: UUID, reached: Progress, now: datetime, keep: timedelta
+) -> UpdateOne:
+    return UpdateOne(
+        {"_id": notification_id, "settled_at": {"$exists": False}},
+        {"$set": frozen_fields(reached, now, keep), "$unset": {"sweep_at": "", "summary": ""}},
+    )
+
+
+def _summary_update(notification_id: UUID, reached: Progress, again_at: datetime) -> UpdateOne:
+    summary = {"by_channel": plain(reached.by_channel), "as_of": reached.as_of}
+    return UpdateOne(
+        {"_id": notification_id, "settled_at": {"$exists": False}},
+        {"$set": {"summary": summary, "sweep_at": again_at}, "$inc": {"settle_checks": 1}},
+    )

@@ -1,0 +1,190 @@
+"""Writing down what came of a claim (protocol step 5): one unordered bulk, fenced by the owner.
+
+A record that finds another owner changes nothing: it is counted as lost. Only a late *accepted*
+may still turn a delivery whose lease has expired into delivered, which saves a duplicate.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from pymongo import UpdateMany, UpdateOne
+
+from fogbell.model.delivery import Claimed
+from fogbell.model.outcome import Attempt
+from fogbell.model.status import Cause, DeliveryStatus, transition
+from fogbell.policy import Verdict
+from fogbell.store.claims import milliseconds
+from fogbell.store.database import Database, Document, store_call
+
+ATTEMPTS_KEPT = 25
+"""How many attempts a delivery keeps; the oldest go first."""
+
+_DETAIL_LENGTH = 200
+_SENDING = DeliveryStatus.SENDING.value
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What happened to one claimed delivery; without an attempt it was settled unsent."""
+
+    delivery: Claimed
+    verdict: Verdict
+    attempt: Attempt | None = None
+
+    @property
+    def status(self) -> DeliveryStatus:
+        """Where the delivery stands after it."""
+        return transition(DeliveryStatus.SENDING, self.verdict.cause)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """How a bulk of records ended: ids whose claim was lost, and of those, accepted after all."""
+
+    lost: frozenset[UUID] = frozenset()
+    late: frozenset[UUID] = frozenset()
+
+
+@store_call
+async def record(db: Database, records: Sequence[Record]) -> Recorded:
+    """Apply ``records``; safe to repeat after an error, since each is a compare-and-set."""
+    accepted, others = _split(records)
+    updates: list[UpdateMany | UpdateOne] = [_accepted_update(g) for g in _alike(accepted)]
+    updates += [_single_update(entry) for entry in others]
+    if not updates:
+        return Recorded()
+    result = await db.deliveries.bulk_write(updates, ordered=False)
+    if result.matched_count == len(records):
+        return Recorded()
+    return await _look_closer(db, records)
+
+
+def _split(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
+    accepted = [r for r in records if r.verdict.cause is Cause.ACCEPTED]
+    return accepted, [r for r in records if r.verdict.cause is not Cause.ACCEPTED]
+
+
+def _alike(records: Iterable[Record]) -> Iterable[list[Record]]:
+    """Accepted records that one update can write: same claim, provider and codes."""
+    groups: dict[tuple[object, ...], list[Record]] = defaultdict(list)
+    for entry in records:
+        assert entry.attempt is not None
+        reply = entry.attempt.reply
+        key = (entry.delivery.token, entry.attempt.provider, reply.code, reply.enhanced_code)
+        groups[key].append(entry)
+    return groups.values()
+
+
+def _accepted_update(group: Sequence[Record]) -> UpdateMany:
+    """One update for a group: its attempts share the span from first start to last finish."""
+    attempts = [entry.attempt for entry in group if entry.attempt]
+    shared = Attempt(
+        provider=attempts[0].provider,
+        started_at=min(a.started_at for a in attempts),
+        finished_at=max(a.finished_at for a in attempts),
+        reply=attempts[0].reply,
+    )
+    return UpdateMany(
+        {
+            "_id": {"$in": [entry.delivery.id for entry in group]},
+            "owner": group[0].delivery.token,
+            "status": _SENDING,
+        },
+        _settle_pipeline(DeliveryStatus.DELIVERED, None, shared, detail=len(group) == 1),
+    )
+
+
+def _single_update(entry: Record) -> UpdateOne:
+    query = {"_id": entry.delivery.id, "owner": entry.delivery.token, "status": _SENDING}
+    verdict = entry.verdict
+    if verdict.cause is Cause.RETRY_LATER:
+        return UpdateOne(query, _retry_pipeline(entry))
+    return UpdateOne(query, _settle_pipeline(entry.status, verdict.reason, entry.attempt))
+
+
+def _settle_pipeline(
+    status: DeliveryStatus, reason: str | None, attempt: Attempt | None, *, detail: bool = True
+) -> list[Document]:
+    fields: Document = {"status": status.value, "settled_at": "$$NOW"}
+    unset = ["sweep_at", "not_before", "alone", "releases"]
+    if reason is None:
+        unset.append("reason")
+    else:
+        fields["reason"] = {"$literal": reason}
+    if attempt is not None:
+        fields |= counted_attempt(attempt, detail=detail)
+    return [{"$set": fields}, {"$unset": unset}]
+
+
+def _retry_pipeline(entry: Record) -> list[Document]:
+    verdict, attempt = entry.verdict, entry.attempt
+    assert attempt is not None
+    assert verdict.delay is not None
+    due = {"$add": ["$$NOW", milliseconds(timedelta(seconds=verdict.delay))]}
+    fields: Document = {
+        "status": DeliveryStatus.FAILED.value,
+        "reason": {"$literal": verdict.reason},
+        "not_before": due,
+        "sweep_at": due,
+        **counted_attempt(attempt),
+    }
+    return [{"$set": fields}, {"$unset": ["alone", "releases"]}]
+
+
+def counted_attempt(attempt: Attempt, *, detail: bool = True) -> Document:
+    """The fields that add ``attempt`` to the history and to the budget."""
+    reply = attempt.reply
+    entry = {
+        "provider": attempt.provider,
+        "started_at": attempt.started_at,
+        "finished_at": attempt.finished_at,
+        "outcome": reply.outcome.value,
+        "code": reply.code,
+        "enhanced_code": reply.enhanced_code,
+        "detail": (reply.detail or "")[:_DETAIL_LENGTH] or None if detail else None,
+    }
+    return {"attempt_count": {"$add": ["$attempt_count", 1]}, **appended(entry)}
+
+
+def appended(entry: Mapping[str, Any]) -> Document:
+    """The fields that append ``entry`` to ``attempts``, numbered, keeping the newest.
+
+    Values are literals: a provider's text may start with a dollar sign.
+    """
+    tries = {"$add": [{"$ifNull": ["$tries", 0]}, 1]}
+    known = {k: {"$literal": v} for k, v in entry.items() if v is not None}
+    history = {"$concatArrays": [{"$ifNull": ["$attempts", []]}, [{"number": tries, **known}]]}
+    return {"tries": tries, "attempts": {"$slice": [history, -ATTEMPTS_KEPT]}}
+
+
+async def _look_closer(db: Database, records: Sequence[Record]) -> Recorded:
+    """Some matched nothing: written before by this very bulk, or another's by now."""
+    ids = [entry.delivery.id for entry in records]
+    cursor = db.deliveries.find({"_id": {"$in": ids}}, {"owner": True, "status": True})
+    stored = {d["_id"]: (d.get("owner"), d["status"]) for d in await cursor.to_list(None)}
+    lost = [
+        entry
+        for entry in records
+        if stored.get(entry.delivery.id) != (entry.delivery.token, entry.status.value)
+    ]
+    late = [e for e in lost if e.verdict.cause is Cause.ACCEPTED and await _accept_late(db, e)]
+    return Recorded(
+        lost=frozenset(e.delivery.id for e in lost), late=frozenset(e.delivery.id for e in late)
+    )
+
+
+async def _accept_late(db: Database, entry: Record) -> bool:
+    assert entry.attempt is not None
+    result = await db.deliveries.update_one(
+        {
+            "_id": entry.delivery.id,
+            "status": DeliveryStatus.FAILED.value,
+            "lost_owner": entry.delivery.token,
+        },
+        _settle_pipeline(DeliveryStatus.DELIVERED, None, entry.attempt),
+    )
+    return bool(result.modified_count)

@@ -1,0 +1,168 @@
+"""Finding what has come due, whatever the reason (protocol step 8).
+
+One index and one query serve every kind of rescue: `sweep_at` says when a delivery must be looked
+at if nothing has happened by then. The cost follows what is due, not what is stored.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from fogbell.model.outcome import Outcome
+from fogbell.model.status import Channel, DeliveryStatus, Lane
+from fogbell.store.claims import milliseconds
+from fogbell.store.database import Database, Document, store_call
+from fogbell.store.indexes import SWEEP_KEYS
+from fogbell.store.records import appended
+
+# MongoDB refuses to raise 2 to an absurd power long after any cap has been reached.
+_MOST_DOUBLINGS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One page of what is due in a lane and channel, by what has to be done about it.
+
+    ``together`` can be released in batches, ``alone`` one id a message (they have lost a lease),
+    ``overdue`` are leases that have ended. ``failed`` counts those of the first two that were
+    failed, not pending. ``last`` is the newest ``sweep_at`` seen; ``full`` tells that there may be
+    more.
+    """
+
+    together: list[UUID] = field(default_factory=list)
+    alone: list[UUID] = field(default_factory=list)
+    overdue: list[UUID] = field(default_factory=list)
+    failed: int = 0
+    last: datetime | None = None
+    full: bool = False
+
+
+@store_call
+async def due_page(
+    db: Database,
+    lane: Lane,
+    channel: Channel,
+    *,
+    since: datetime | None,
+    until: datetime,
+    limit: int,
+) -> Due:
+    """The oldest ``limit`` deliveries due by ``until``; ``since`` bounds the scan from below."""
+    window: dict[str, Any] = {"$lte": until}
+    if since is not None:
+        window["$gte"] = since
+    cursor = (
+        db.deliveries.find(
+            {"lane": lane.value, "channel": channel.value, "sweep_at": window},
+            {"status": True, "lost_leases": True, "sweep_at": True},
+        )
+        .sort("sweep_at", 1)
+        .limit(limit)
+        .hint(SWEEP_KEYS)
+    )
+    return _sorted_out(await cursor.to_list(None), limit)
+
+
+def _sorted_out(documents: Sequence[Mapping[str, Any]], limit: int) -> Due:
+    due = Due(
+        last=documents[-1]["sweep_at"] if documents else None,
+        full=len(documents) == limit,
+        failed=sum(d["status"] == DeliveryStatus.FAILED.value for d in documents),
+    )
+    for document in documents:
+        if document["status"] == DeliveryStatus.SENDING.value:
+            due.overdue.append(document["_id"])
+        elif document.get("lost_leases"):
+            due.alone.append(document["_id"])
+        else:
+            due.together.append(document["_id"])
+    return due
+
+
+@store_call
+async def move_forward(db: Database, ids: Sequence[UUID], grace: timedelta, cap: timedelta) -> int:
+    """Move ``sweep_at`` of what is still due ahead of its publishing; returns how many moved.
+
+    The grace doubles at each release, or a backlog of a million would be republished every grace.
+    Two sweeps at once do no harm: the second finds nothing due, and a message too many finds
+    nothing to claim.
+    """
+    result = await db.deliveries.update_many(
+        {
+            "_id": {"$in": list(ids)},
+            "status": {"$in": [DeliveryStatus.PENDING.value, DeliveryStatus.FAILED.value]},
+            "$expr": {"$lte": ["$sweep_at", "$$NOW"]},
+        },
+        [
+            {
+                "$set": {
+                    "sweep_at": {"$add": ["$$NOW", _doubled(grace, cap)]},
+                    "releases": {"$add": [_releases(), 1]},
+                }
+            }
+        ],
+        hint=[("_id", 1)],
+    )
+    return int(result.modified_count)
+
+
+def _releases() -> Document:
+    return {"$ifNull": ["$releases", 0]}
+
+
+def _doubled(grace: timedelta, cap: timedelta) -> Document:
+    doublings = {"$min": [_releases(), _MOST_DOUBLINGS]}
+    span = {"$multiply": [milliseconds(grace), {"$pow": [2, doublings]}]}
+    return {"$min": [milliseconds(cap), {"$toLong": span}]}
+
+
+@store_call
+async def expire_leases(
+    db: Database, ids: Sequence[UUID], grace: timedelta, lost_alone_limit: int
+) -> int:
+    """End the leases of ``ids`` that are over: failed, with an attempt that says so.
+
+    The owner moves to ``lost_owner``, so that a late *accepted* is still recognised. A lost lease
+    is no attempt of the budget; what has lost ``lost_alone_limit`` of them while it was tried
+    alone is dead, since it is likely to be what ends the workers. Returns how many expired.
+    """
+    lost_alone = {
+        "$add": [{"$ifNull": ["$lost_alone", 0]}, {"$cond": [{"$ifNull": ["$alone", False]}, 1, 0]}]
+    }
+    poisonous = {"$gte": [lost_alone, lost_alone_limit]}
+    entry = {"provider": "none", "outcome": Outcome.LEASE_EXPIRED.value}
+    fields: Document = {
+        "status": {"$cond": [poisonous, DeliveryStatus.DEAD.value, DeliveryStatus.FAILED.value]},
+        "reason": {"$cond": [poisonous, "lost_leases", Outcome.LEASE_EXPIRED.value]},
+        "lost_alone": lost_alone,
+        "lost_leases": {"$add": [{"$ifNull": ["$lost_leases", 0]}, 1]},
+        "lost_owner": "$owner",
+        "not_before": "$$NOW",
+        "settled_at": {"$cond": [poisonous, "$$NOW", "$$REMOVE"]},
+        "sweep_at": {"$cond": [poisonous, "$$REMOVE", {"$add": ["$$NOW", milliseconds(grace)]}]},
+        **appended(entry),
+    }
+    result = await db.deliveries.update_many(
+        {
+            "_id": {"$in": list(ids)},
+            "status": DeliveryStatus.SENDING.value,
+            "$expr": {"$lte": ["$sweep_at", "$$NOW"]},
+        },
+        [{"$set": fields}, {"$unset": ["owner", "alone"]}],
+        hint=[("_id", 1)],
+    )
+    return int(result.modified_count)
+
+
+@store_call
+async def oldest_due(db: Database, lane: Lane, channel: Channel) -> datetime | None:
+    """The oldest ``sweep_at`` of a lane and channel, or None; one index key."""
+    document = await db.deliveries.find_one(
+        {"lane": lane.value, "channel": channel.value, "sweep_at": {"$exists": True}},
+        {"sweep_at": True},
+        sort=[("sweep_at", 1)],
+        hint=SWEEP_KEYS,
+    )
+    return document["sweep_at"] if document else None
