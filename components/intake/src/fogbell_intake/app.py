@@ -1,0 +1,108 @@
+"""Wires intake together: the one place that knows every part."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
+
+import structlog
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+
+from fogbell.broker import Publisher, Topology
+from fogbell.store.database import Database, StoreUnavailableError
+from fogbell.store.indexes import ensure_indexes
+from fogbell_intake import problems
+from fogbell_intake.auth import KeyRing
+from fogbell_intake.limits import RateLimiter
+from fogbell_intake.middleware import RequestMiddleware
+from fogbell_intake.routes import TABLE
+from fogbell_intake.routing import starlette_routes
+from fogbell_intake.settings import IntakeSettings
+
+PREPARE_PAUSE = 1.0
+CLOCK_PAUSE = 30.0
+"""Seconds between looks at MongoDB's clock, by which new records are stamped."""
+
+log = structlog.get_logger(__name__)
+
+
+def create_app(settings: IntakeSettings) -> Starlette:
+    """The ASGI application; opens connections only when its lifespan starts."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with contextlib.AsyncExitStack() as stack:
+            await _open(app, settings, stack)
+            yield
+
+    return Starlette(
+        routes=starlette_routes(TABLE),
+        middleware=[Middleware(RequestMiddleware, access_log=settings.access_log)],
+        exception_handlers=dict.fromkeys(problems.HANDLED, problems.handle),
+        lifespan=lifespan,
+    )
+
+
+async def _open(app: Starlette, settings: IntakeSettings, stack: contextlib.AsyncExitStack) -> None:
+    """Put what endpoints use on ``app.state``; ``stack`` closes it in the opposite order.
+
+    Nothing here waits for a server: intake starts without MongoDB and RabbitMQ, says in /readyz
+    what is missing, and goes on when it comes.
+    """
+    state = app.state
+    state.settings = settings
+    state.database = database = Database(
+        settings.mongodb_uri.get_secret_value(), settings.database, app_name="fogbell-intake"
+    )
+    stack.callback(database.close)
+    state.prepared = asyncio.Event()
+    _background(stack, _prepare(database, state.prepared))
+
+    state.publisher = publisher = _publisher(settings)
+    publisher.start()
+    stack.push_async_callback(publisher.close)
+    state.broker_connected = lambda: publisher.connected
+
+    state.keys = KeyRing(
+        database,
+        settings.bootstrap_api_key,
+        settings.bootstrap_app,
+        RateLimiter(settings.requests_per_second),
+    )
+    stack.push_async_callback(state.keys.close)
+
+
+def _publisher(settings: IntakeSettings) -> Publisher:
+    topology = Topology(settings.queue_prefix)
+    return Publisher(
+        settings.rabbitmq_uri.get_secret_value(),
+        topology,
+        name="fogbell-intake",
+        count=lambda _: None,
+    )
+
+
+async def _prepare(database: Database, prepared: asyncio.Event) -> None:
+    """Create what indexes are missing as soon as MongoDB is there, then keep its clock."""
+    while True:
+        try:
+            await database.ping()
+            if not prepared.is_set():
+                await ensure_indexes(database)
+                prepared.set()
+                log.info("mongodb.prepared")
+        except StoreUnavailableError as error:
+            log.warning("mongodb.unavailable", error=type(error).__name__)
+        await asyncio.sleep(CLOCK_PAUSE if prepared.is_set() else PREPARE_PAUSE)
+
+
+def _background(stack: contextlib.AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
+    """Run ``work`` until ``stack`` closes."""
+    task = asyncio.create_task(work)
+
+    async def stop() -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    stack.push_async_callback(stop)

@@ -1,0 +1,40 @@
+"""``/healthz``: the process lives. ``/readyz``: it can take posts, and if not, what is missing."""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from fogbell.store.database import Database, StoreUnavailableError
+
+RABBITMQ_AWAY = "away: posts are accepted, deliveries wait for RabbitMQ or the sweep"
+
+
+async def alive(_: Request) -> Response:
+    """200 as long as the event loop turns."""
+    return JSONResponse({"status": "ok"})
+
+
+async def ready(request: Request) -> Response:
+    """200 when posts can be accepted, else 503; the body says what is missing.
+
+    ``{"status": "ready | degraded | unready", "mongodb": "ok | ...", "rabbitmq": "ok | ..."}``.
+    Without RabbitMQ intake is degraded but ready: the record is the outbox, and the sweep
+    publishes what could not be published.
+    """
+    state = request.app.state
+    mongodb = await _mongodb(state.database, prepared=state.prepared.is_set())
+    rabbitmq = "ok" if state.broker_connected() else RABBITMQ_AWAY
+    status = "ready" if rabbitmq == "ok" else "degraded"
+    if mongodb != "ok":
+        status = "unready"
+    return JSONResponse(
+        {"status": status, "mongodb": mongodb, "rabbitmq": rabbitmq},
+        status_code=503 if status == "unready" else 200,
+    )
+
+
+async def _mongodb(db: Database, *, prepared: bool) -> str:
+    try:
+        await db.ping()
+    except StoreUnavailableError:
+        return "away: it does not answer or has no primary"
+    return "ok" if prepared else "its indexes are still being created"

@@ -1,0 +1,75 @@
+"""The route table: one line a route says its method, path, endpoint and scope.
+
+Everything that must agree with the routes (the guard, the interface's document, the test that
+tries every scope) is built from the table, so that no route can be forgotten.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route as StarletteRoute
+
+from fogbell.model.api_key import Scope
+from fogbell.store.database import Database
+from fogbell_intake.auth import Caller, KeyRing
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route. Without a ``scope`` no API key is asked for: the page is public, or the endpoint
+    knows callers of another kind (recipients' tokens), which ``authentication`` then names.
+    """
+
+    method: str
+    path: str
+    endpoint: Endpoint
+    scope: Scope | None
+    authentication: str = "api_key"
+
+
+def public(path: str, endpoint: Endpoint) -> Route:
+    """A page that anybody may read."""
+    return Route("GET", path, endpoint, scope=None, authentication="none")
+
+
+def starlette_routes(table: Iterable[Route]) -> list[StarletteRoute]:
+    """The table for Starlette: one entry a path, so that a 405 lists all that the path takes."""
+    paths: dict[str, dict[str, Route]] = {}
+    for route in table:
+        methods = paths.setdefault(route.path, {})
+        if route.method in methods:
+            raise ValueError(f"{route.method} {route.path} stands twice in the route table")
+        methods[route.method] = route
+    return [
+        StarletteRoute(path, _dispatcher(methods), methods=list(methods))
+        for path, methods in paths.items()
+    ]
+
+
+def _dispatcher(methods: dict[str, Route]) -> Endpoint:
+    async def dispatch(request: Request) -> Response:
+        # Starlette lets HEAD in where there is a GET.
+        route = methods[request.method if request.method in methods else "GET"]
+        request.state.route = route.path
+        if route.scope is not None:
+            keys: KeyRing = request.app.state.keys
+            request.state.caller = await keys.admit(request, route.scope)
+        return await route.endpoint(request)
+
+    return dispatch
+
+
+def caller(request: Request) -> Caller:
+    """Who asks; only behind a route with a scope."""
+    known: Caller = request.state.caller
+    return known
+
+
+def database(request: Request) -> Database:
+    """The process's one database handle."""
+    handle: Database = request.app.state.database
+    return handle
