@@ -1,0 +1,72 @@
+"""SMTP replies, from bytes to values (RFC 5321, 4.2; enhanced codes RFC 2034 and 3463)."""
+
+import re
+from dataclasses import dataclass
+
+_LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
+_ENHANCED = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:\s+|$)")
+_LONGEST_LINE = 8192
+_LONGEST_REPLY = 65536
+
+
+class MalformedReplyError(ValueError):
+    """The server sent what is no SMTP reply; the connection cannot be understood any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpReply:
+    """One whole reply: ``text`` is its lines joined by a space, without the enhanced code."""
+
+    code: int
+    enhanced: str | None
+    text: str
+
+    @property
+    def positive(self) -> bool:
+        """Whether the command was done."""
+        return 200 <= self.code < 300
+
+
+def smtp_reply(code: int, lines: list[str]) -> SmtpReply:
+    """A reply from its code and its lines' texts.
+
+    Each line may repeat the enhanced code (RFC 2034, section 4); one whose class contradicts the
+    reply code is text like any other.
+    """
+    enhanced: str | None = None
+    texts: list[str] = []
+    for line in lines:
+        match = _ENHANCED.match(line)
+        if match and match[1][0] == str(code)[0]:
+            enhanced = enhanced or match[1]
+            line = line[match.end() :]
+        texts.append(line.strip())
+    return SmtpReply(code, enhanced, " ".join(filter(None, texts)))
+
+
+class ReplyParser:
+    """Collects bytes into replies; keeps what is not complete yet."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._lines: list[str] = []
+        self._size = 0
+
+    def feed(self, data: bytes) -> list[SmtpReply]:
+        """The replies that ``data`` completes. Raises `MalformedReplyError`."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if len(self._rest) > _LONGEST_LINE:
+            raise MalformedReplyError("a reply's line does not end")
+        replies = (self._line(line.removesuffix(b"\r")) for line in lines)
+        return [reply for reply in replies if reply is not None]
+
+    def _line(self, line: bytes) -> SmtpReply | None:
+        match = _LINE.fullmatch(line)
+        self._size += len(line)
+        if match is None or self._size > _LONGEST_REPLY:
+            raise MalformedReplyError("expected a reply of a code and text")
+        self._lines.append((match[3] or b"").decode("utf-8", "replace"))
+        if match[2] == b"-":
+            return None
+        lines, self._lines, self._size = self._lines, [], 0
+        return smtp_reply(int(match[1]), lines)
