@@ -10,6 +10,7 @@ judged. TLS and the connection pool go on using the name.
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -183,4 +184,54 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         local_address: str | None,
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None,
     ) -> httpcore2.AsyncNetworkStream:
-        return await self._network.connect_tcp(address, port, limit, local_address, socket_options)
+        return _Connection(
+            await self._network.connect_tcp(address, port, limit, local_address, socket_options)
+        )
+
+
+class _Connection(httpcore2.AsyncNetworkStream):
+    """A connection that is closed when its TLS handshake is cancelled.
+
+    httpcore closes it only when the handshake fails, and a hung one would keep its socket until
+    the garbage collector comes by.
+    """
+
+    def __init__(self, stream: httpcore2.AsyncNetworkStream) -> None:
+        self._stream = stream
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - the interface's, not ours
+    ) -> httpcore2.AsyncNetworkStream:
+        """As the interface has it."""
+        try:
+            return await self._stream.start_tls(ssl_context, server_hostname, timeout)
+        except asyncio.CancelledError:
+            await self._stream.aclose()
+            raise
+
+    async def read(
+        self,
+        max_bytes: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - as above
+    ) -> bytes:
+        """As the interface has it."""
+        return await self._stream.read(max_bytes, timeout)
+
+    async def write(
+        self,
+        buffer: bytes,
+        timeout: float | None = None,  # noqa: ASYNC109 - as above
+    ) -> None:
+        """As the interface has it."""
+        await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        """As the interface has it."""
+        await self._stream.aclose()
+
+    def get_extra_info(self, info: str) -> object:
+        """As the interface has it."""
+        return self._stream.get_extra_info(info)
