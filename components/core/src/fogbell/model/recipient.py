@@ -1,5 +1,6 @@
 """A person or endpoint in the directory."""
 
+import functools
 import re
 import zoneinfo
 from typing import Annotated, Any
@@ -18,9 +19,15 @@ def check_locale(value: str) -> str:
     return value
 
 
+@functools.cache
+def _time_zones() -> frozenset[str]:
+    """The database's names: listing them walks some 600 files, which an import cannot afford."""
+    return frozenset(zoneinfo.available_timezones())
+
+
 def check_time_zone(value: str) -> str:
     """A name of the IANA time zone database. Raises ValueError."""
-    if value not in zoneinfo.available_timezones():
+    if value not in _time_zones():
         raise ValueError("expected a time zone of the IANA database, such as Europe/Amsterdam")
     return value
 

@@ -1,0 +1,185 @@
+"""The directory: recipients by id, in bulk, and in the order in which an expansion walks them."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, SecretStr
+from pymongo import ReplaceOne
+
+from fogbell.model.address import Addresses, PushAddress, WebhookAddress
+from fogbell.model.matching import conditions
+from fogbell.model.recipient import Recipient
+from fogbell.store.database import Database, Document, store_call
+
+M = TypeVar("M", bound=BaseModel)
+
+_ATTRIBUTE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+
+
+@store_call
+async def put(db: Database, recipient: Recipient) -> bool:
+    """Create or replace; True if it is new."""
+    document = recipient_document(recipient)
+    result = await db.recipients.replace_one({"_id": recipient.id}, document, upsert=True)
+    return result.upserted_id is not None
+
+
+@store_call
+async def put_many(db: Database, recipients: Iterable[Recipient]) -> None:
+    """Create or replace all of them; of several with one id, the last. Safe to repeat."""
+    last = {recipient.id: recipient for recipient in recipients}
+    writes: list[ReplaceOne[Mapping[str, Any]]] = [
+        ReplaceOne({"_id": r.id}, recipient_document(r), upsert=True) for r in last.values()
+    ]
+    if writes:
+        await db.recipients.bulk_write(writes, ordered=False)
+
+
+@store_call
+async def get(db: Database, recipient_id: str) -> Recipient | None:
+    """One recipient, or None."""
+    document = await db.recipients.find_one({"_id": recipient_id})
+    return recipient_value(document) if document else None
+
+
+@store_call
+async def delete(db: Database, recipient_id: str) -> bool:
+    """Delete; False if there was none. Deliveries under way find no address and are skipped."""
+    result = await db.recipients.delete_one({"_id": recipient_id})
+    return bool(result.deleted_count)
+
+
+@store_call
+async def read_many(db: Database, ids: Sequence[str]) -> dict[str, Recipient]:
+    """Those of ``ids`` that exist: what a worker asks at every claim, never from a cache."""
+    cursor = db.recipients.find({"_id": {"$in": list(ids)}})
+    return {d["_id"]: recipient_value(d) for d in await cursor.to_list(None)}
+
+
+@store_call
+async def unknown(db: Database, ids: Iterable[str]) -> set[str]:
+    """Which of ``ids`` do not exist: answered from the ``_id`` index alone."""
+    asked = set(ids)
+    cursor = db.recipients.find({"_id": {"$in": list(asked)}}, {"_id": True})
+    return asked - {document["_id"] for document in await cursor.to_list(None)}
+
+
+@store_call
+async def walk(
+    db: Database,
+    *,
+    groups: Sequence[str] = (),
+    match: Mapping[str, Any] | None = None,
+    everyone: bool = False,
+    after: str | None = None,
+    limit: int = 1000,
+) -> list[Recipient]:
+    """The next ``limit`` recipients behind ``after``, in the order of their ids.
+
+    In any of ``groups`` (where given) and with attributes that ``match`` (`model.matching`); all
+    only if ``everyone`` says so: an empty query means nobody, never everybody. Raises ValueError
+    for a ``match`` that is none.
+    """
+    query = audience_query(groups, match or {}, everyone=everyone)
+    if query is None:
+        return []
+    if after is not None:
+        query["_id"] = {"$gt": after}
+    cursor = db.recipients.find(query).sort("_id", 1).limit(limit)
+    return [recipient_value(document) for document in await cursor.to_list(None)]
+
+
+def audience_query(
+    groups: Sequence[str], match: Mapping[str, Any], *, everyone: bool
+) -> Document | None:
+    """The filter for a directory query, or None where it means nobody. Raises ValueError."""
+    if not (groups or match or everyone):
+        return None
+    query: Document = {}
+    if groups and not everyone:
+        query["groups"] = {"$in": [str(group) for group in groups]}
+    # Validated again, though the post was: what is built here is sent to MongoDB.
+    for name, operators in conditions(dict(match)).items():
+        if not _ATTRIBUTE.fullmatch(name):
+            raise ValueError("an attribute's name has letters, digits and _ alone")
+        query[f"attributes.{name}"] = {f"${word}": value for word, value in operators.items()}
+    return query
+
+
+def recipient_document(recipient: Recipient) -> Document:
+    """What is stored: absent where a value is None or empty. Webhook secrets stand in clear."""
+    document: Document = {"_id": recipient.id, "addresses": _addresses(recipient.addresses)}
+    for name in ("locale", "time_zone", "groups", "attributes"):
+        value = getattr(recipient, name)
+        if value:
+            document[name] = value
+    return document
+
+
+def _addresses(addresses: Addresses) -> Document:
+    document: Document = {}
+    if addresses.email is not None:
+        document["email"] = addresses.email
+    if addresses.sms is not None:
+        document["sms"] = addresses.sms
+    if addresses.push:
+        document["push"] = [push.model_dump(exclude_none=True) for push in addresses.push]
+    if addresses.webhook is not None:
+        secrets = [secret.get_secret_value() for secret in addresses.webhook.secrets]
+        document["webhook"] = {"url": addresses.webhook.url, "secrets": secrets}
+    return document
+
+
+def recipient_value(document: Mapping[str, Any]) -> Recipient:
+    """The value of a stored recipient, without validating again what was validated when stored.
+
+    Workers build tens of thousands a second, so this avoids what `model_construct` looks up.
+    """
+    get = document.get
+    return _built(
+        Recipient,
+        {
+            "id": document["_id"],
+            "addresses": addresses_value(document["addresses"]),
+            "locale": get("locale"),
+            "time_zone": get("time_zone"),
+            "groups": get("groups") or [],
+            "attributes": get("attributes") or {},
+        },
+    )
+
+
+def addresses_value(stored: Mapping[str, Any]) -> Addresses:
+    """The value of stored addresses: those of a recipient, or inline ones of a delivery."""
+    webhook = stored.get("webhook")
+    return _built(
+        Addresses,
+        {
+            "email": stored.get("email"),
+            "sms": stored.get("sms"),
+            "push": [_push(push) for push in stored.get("push", ())],
+            "webhook": _webhook(webhook) if webhook else None,
+        },
+    )
+
+
+def _push(stored: Mapping[str, Any]) -> PushAddress:
+    names = ("provider", "token", "url")
+    return _built(PushAddress, {name: stored.get(name) for name in names})
+
+
+def _webhook(stored: Mapping[str, Any]) -> WebhookAddress:
+    secrets = [SecretStr(secret) for secret in stored.get("secrets", ())]
+    return _built(WebhookAddress, {"url": stored["url"], "secrets": secrets})
+
+
+def _built(model: type[M], values: dict[str, Any]) -> M:
+    """A model whose every field is in ``values``, valid already."""
+    built = model.__new__(model)
+    set_attribute = object.__setattr__
+    set_attribute(built, "__dict__", values)
+    set_attribute(built, "__pydantic_fields_set__", set(values))
+    set_attribute(built, "__pydantic_extra__", None)
+    set_attribute(built, "__pydantic_private__", None)
+    return built
