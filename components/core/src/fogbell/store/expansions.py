@@ -3,8 +3,10 @@
 A cursor is a string that grows as the expansion proceeds, so that ``$max`` keeps the furthest.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from pymongo import ReturnDocument
@@ -20,13 +22,14 @@ from fogbell.store.progress import count_expanded
 class ExpansionLease:
     """A notification that this process alone expands until the lease ends.
 
-    ``cursor`` is None at a first start; otherwise everything before it is inserted, and something
-    behind it may be.
+    Everything up to ``cursor`` is inserted (None: nothing yet). ``resumed`` tells that another
+    start came before, so that something behind the cursor may be inserted as well.
     """
 
     notification: Notification
     token: str
     cursor: str | None
+    resumed: bool
 
 
 @store_call
@@ -35,7 +38,7 @@ async def take(
 ) -> ExpansionLease | None:
     """Lease an expansion that is due and nobody's; None where there is nothing to do."""
     until = {"$add": ["$$NOW", milliseconds(lease)]}
-    document = await db.notifications.find_one_and_update(
+    document: Mapping[str, Any] | None = await db.notifications.find_one_and_update(
         {
             "_id": notification_id,
             "expanded_at": {"$exists": False},
@@ -48,13 +51,24 @@ async def take(
                 ]
             },
         },
-        [{"$set": {"expansion.owner": token, "expansion.until": until, "sweep_at": until}}],
+        [
+            {
+                "$set": {
+                    "expansion.owner": token,
+                    "expansion.until": until,
+                    "expansion.starts": {"$add": [{"$ifNull": ["$expansion.starts", 0]}, 1]},
+                    "sweep_at": until,
+                }
+            }
+        ],
         return_document=ReturnDocument.AFTER,
     )
     if document is None:
         return None
-    cursor = document["expansion"].get("cursor")
-    return ExpansionLease(notification_value(document), token, cursor)
+    state = document["expansion"]
+    return ExpansionLease(
+        notification_value(document), token, state.get("cursor"), resumed=state["starts"] > 1
+    )
 
 
 @store_call

@@ -155,8 +155,8 @@ async def settle(
 ) -> tuple[list[UUID], list[Progress]]:
     """Freeze the totals of those with nothing outstanding; write a summary for the others.
 
-    ``pause`` tells from the number of looks so far when to look again, ``keep`` how long deliveries are retained.
-    Returns the ids settled, and the progress of those that are not.
+    ``pause`` tells from the number of looks so far when to look again, ``keep`` how long
+    deliveries are retained. Returns the ids settled, and the progress of those that are not.
     """
     counted = await _undelivered(db, [c.id for c in candidates])
     now = db.clock.now()

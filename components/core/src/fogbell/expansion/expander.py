@@ -1,0 +1,279 @@
+"""Expanding an audience under a lease, in bounded memory (protocol step 10).
+
+Pages are inserted and published several at once; the cursor moves only over the contiguous
+prefix of pages that are done, so a resumed expansion misses nobody.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+
+from fogbell.broker import InboxEvent, Publisher
+from fogbell.expansion.plan import (
+    Contents,
+    Person,
+    Planner,
+    person_of_address,
+    person_of_recipient,
+)
+from fogbell.identity import recipient_hash
+from fogbell.model.delivery import NewDelivery
+from fogbell.model.notification import Audience, Notification
+from fogbell.model.status import Channel, DeliveryStatus
+from fogbell.store import deliveries, expansions, recipients, templates
+from fogbell.store.claims import new_token
+from fogbell.store.database import Database
+from fogbell.store.expansions import ExpansionLease
+
+log = structlog.get_logger(__name__)
+
+PAGE = 1000
+"""People a page: large enough for one insert to pay, small enough to be lost cheaply."""
+
+PAGES_IN_FLIGHT = 3
+CHECKPOINT_INTERVAL = 0.5
+"""Seconds between two checkpoints while pages keep finishing."""
+
+EVENT_ITEMS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class ExpansionSettings:
+    """``lease`` and ``grace`` as for deliveries; ``look_after``: the first look for its end."""
+
+    lease: timedelta = timedelta(seconds=60)
+    grace: timedelta = timedelta(seconds=30)
+    look_after: timedelta = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """People to plan for, named recipients who are gone, and the cursor once they are done."""
+
+    people: list[Person]
+    deleted: list[str]
+    cursor: str
+
+
+@dataclass(slots=True)
+class Expansion:
+    """What one run of the expander did. ``finished`` is False where the lease was lost."""
+
+    inserted: int = 0
+    finished: bool = False
+
+
+class LeaseLostError(Exception):
+    """Another process has taken the expansion over, or it was cancelled."""
+
+
+class Expander:
+    """Expands notifications, one call at a time each; safe to call for what is done already."""
+
+    def __init__(
+        self,
+        db: Database,
+        publisher: Publisher,
+        settings: ExpansionSettings,
+        on_unknown: Callable[[], None] | None = None,
+    ) -> None:
+        self._db = db
+        self._publisher = publisher
+        self._settings = settings
+        self._on_unknown = on_unknown
+
+    async def expand(self, notification_id: UUID) -> Expansion | None:
+        """Expand, or take up what was left half-way; None where nothing is due or it is leased."""
+        token = new_token()
+        lease = await expansions.take(self._db, notification_id, token, self._settings.lease)
+        if lease is None:
+            return None
+        expansion = Expansion()
+        try:
+            await self._walk(lease, expansion)
+            expansion.finished = await expansions.finish(
+                self._db, notification_id, token, self._settings.look_after
+            )
+        except LeaseLostError:
+            log.info("expansion_lease_lost", notification=str(notification_id))
+        except asyncio.CancelledError:
+            # A shutdown: another process goes on at once instead of after the lease.
+            await expansions.give_back(self._db, notification_id, token)
+            raise
+        return expansion
+
+    async def _walk(self, lease: ExpansionLease, expansion: Expansion) -> None:
+        planner = Planner(await load_contents(self._db, lease.notification), self._on_unknown)
+        pace = Pace(lease.notification.throttle_per_second)
+        under_way: deque[tuple[str, asyncio.Task[int]]] = deque()
+        checkpoints = Checkpoints(self._db, lease, self._settings.lease)
+        # Only what was in flight when the last start ended can be there already.
+        look_up = PAGES_IN_FLIGHT + 1 if lease.resumed else 0
+        size = min(PAGE, pace.per_second or PAGE)
+        try:
+            async for page in audience_pages(
+                self._db, lease.notification.audience, lease.cursor, size
+            ):
+                await pace.wait(len(page.people))
+                store = self._store(planner, page, look_up=look_up > 0)
+                under_way.append((page.cursor, asyncio.create_task(store)))
+                look_up -= 1
+                if len(under_way) >= PAGES_IN_FLIGHT:
+                    await self._finish_oldest(under_way, checkpoints, expansion)
+            while under_way:
+                await self._finish_oldest(under_way, checkpoints, expansion)
+        finally:
+            for _, task in under_way:
+                task.cancel()
+            await asyncio.gather(*(task for _, task in under_way), return_exceptions=True)
+
+    async def _finish_oldest(
+        self,
+        under_way: deque[tuple[str, "asyncio.Task[int]"]],
+        checkpoints: "Checkpoints",
+        expansion: Expansion,
+    ) -> None:
+        cursor, task = under_way[0]
+        expansion.inserted += await task
+        under_way.popleft()
+        await checkpoints.reach(cursor)
+
+    async def _store(self, planner: Planner, page: Page, *, look_up: bool) -> int:
+        new = planner.deliveries(page.people)
+        for recipient_id in page.deleted:
+            new += planner.deleted(recipient_id)
+        if look_up:
+            there = await deliveries.existing(self._db, [d.id for d in new])
+            new = [d for d in new if d.id not in there]
+        if new:
+            await deliveries.insert(self._db, new, self._settings.grace)
+            await publish_new(self._publisher, new)
+        return len(new)
+
+
+class Checkpoints:
+    """Moves the cursor at most every `CHECKPOINT_INTERVAL`, which renews the lease as well."""
+
+    def __init__(self, db: Database, lease: ExpansionLease, span: timedelta) -> None:
+        self._db = db
+        self._lease = lease
+        self._span = span
+        self._last = time.monotonic()
+
+    async def reach(self, cursor: str) -> None:
+        """Everything up to ``cursor`` is done. Raises `LeaseLostError`."""
+        if time.monotonic() - self._last < CHECKPOINT_INTERVAL:
+            return
+        lease = self._lease
+        held = await expansions.checkpoint(
+            self._db, lease.notification.id, lease.token, cursor, self._span
+        )
+        if not held:
+            raise LeaseLostError
+        self._last = time.monotonic()
+
+
+class Pace:
+    """Keeps an expansion at ``per_second`` people; a start, or a resumption, makes no burst."""
+
+    def __init__(self, per_second: int | None) -> None:
+        self.per_second = per_second
+        self._ready_at = time.monotonic()
+
+    async def wait(self, people: int) -> None:
+        """Wait until ``people`` more may be expanded."""
+        if self.per_second is None:
+            return
+        now = time.monotonic()
+        await asyncio.sleep(max(0.0, self._ready_at - now))
+        self._ready_at = max(self._ready_at, now) + people / self.per_second
+
+
+async def load_contents(db: Database, notification: Notification) -> Contents:
+    """The notification's content, its template's pinned version read where it has one."""
+    ref = notification.template
+    template = await templates.get_pinned(db, ref.name, ref.version) if ref else None
+    return Contents(notification, template)
+
+
+async def publish_new(publisher: Publisher, new: Sequence[NewDelivery]) -> None:
+    """Wake the workers for what is pending and the inboxes for what is stored.
+
+    Nothing is awaited of it but the attempt: what is not confirmed is the sweep's.
+    """
+    by_channel: dict[Channel, list[UUID]] = {}
+    stored: list[tuple[str, UUID]] = []
+    for delivery in new:
+        if delivery.item is not None:
+            stored.append((recipient_hash(delivery.recipient_id), delivery.id))
+        elif delivery.status is DeliveryStatus.PENDING:
+            by_channel.setdefault(delivery.channel, []).append(delivery.id)
+    if by_channel:
+        lane = new[0].lane
+        publishes = (publisher.publish(channel, lane, ids) for channel, ids in by_channel.items())
+        await asyncio.gather(*publishes)
+    for start in range(0, len(stored), EVENT_ITEMS):
+        await publisher.publish_event(InboxEvent(tuple(stored[start : start + EVENT_ITEMS])))
+
+
+async def audience_pages(
+    db: Database, audience: Audience, cursor: str | None, size: int
+) -> AsyncIterator[Page]:
+    """The audience from behind ``cursor``: named recipients, inline addresses, the directory.
+
+    Cursors are ``1:<index>``, ``2:<index>``, ``3:<recipient id>``: as strings they grow.
+    """
+    async for page in _named_pages(db, audience, _index(cursor, "1"), size):
+        yield page
+    for start in range(_index(cursor, "2"), len(audience.addresses), size):
+        chunk = audience.addresses[start : start + size]
+        yield Page([person_of_address(a) for a in chunk], [], f"2:{start + len(chunk):08d}")
+    if not audience.queries_directory:
+        return
+    after = cursor[2:] if cursor and cursor.startswith("3:") else None
+    async for page in _directory_pages(db, audience, after, size):
+        yield page
+
+
+def _index(cursor: str | None, phase: str) -> int:
+    """How many of ``phase`` are done, from a cursor."""
+    if cursor is None or cursor[0] < phase:
+        return 0
+    return int(cursor[2:]) if cursor[0] == phase else 1 << 32
+
+
+async def _named_pages(
+    db: Database, audience: Audience, done: int, size: int
+) -> AsyncIterator[Page]:
+    for start in range(done, len(audience.recipients), size):
+        chunk = audience.recipients[start : start + size]
+        found = await recipients.read_many(db, [named.id for named in chunk])
+        people = [person_of_recipient(found[n.id], n.data) for n in chunk if n.id in found]
+        deleted = [n.id for n in chunk if n.id not in found]
+        yield Page(people, deleted, f"1:{start + len(chunk):08d}")
+
+
+async def _directory_pages(
+    db: Database, audience: Audience, after: str | None, size: int
+) -> AsyncIterator[Page]:
+    while True:
+        found = await recipients.walk(
+            db,
+            groups=audience.groups,
+            match=audience.match,
+            everyone=audience.everyone,
+            after=after,
+            limit=size,
+        )
+        if not found:
+            return
+        after = found[-1].id
+        yield Page([person_of_recipient(r) for r in found], [], f"3:{after}")
+        if len(found) < size:
+            return

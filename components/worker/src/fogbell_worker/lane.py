@@ -1,0 +1,235 @@
+"""One channel and lane: take messages, claim, send within the lease, record, acknowledge.
+
+The slot for a batch is taken before its messages are: what is claimed is worked on at once. Each
+lane has its own queue, slots and recorder, so that bulk never holds up transactional.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+
+from fogbell.broker import Received
+from fogbell.model.delivery import Claimed
+from fogbell.model.outcome import Attempt
+from fogbell.model.status import Channel, Lane
+from fogbell.policy import last_start
+from fogbell.store import claims, suppressions
+from fogbell.store.database import Database, StoreUnavailableError
+from fogbell_worker.loading import Loaded, Loader, suppressible_address
+from fogbell_worker.recording import FIRST_PAUSE, LONGEST_PAUSE, Recorder
+from fogbell_worker.sending import ChannelSender, Work
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LaneSettings:
+    """What bounds one lane of one channel.
+
+    ``batch``: ids a claim; ``batches``: claims at once; ``slots``: sends at once; ``lease`` and
+    ``margin`` in seconds: no send starts unless it has surely ended, and can be recorded, before
+    the lease does.
+    """
+
+    channel: Channel
+    lane: Lane
+    batch: int
+    batches: int
+    slots: int
+    lease: float
+    margin: float
+
+
+@dataclass(slots=True)
+class Batch:
+    """Messages that are worked on together, and the ids they carry."""
+
+    messages: list[Received]
+    ids: list[UUID]
+    alone: bool = False
+    unfinished: bool = False
+
+    def finish(self) -> None:
+        """Acknowledge, unless something was given back: then the message must come again."""
+        if not self.unfinished:
+            for message in self.messages:
+                message.finish()
+
+
+@dataclass(slots=True)
+class _Lease:
+    token: str
+    claimed: list[Claimed] = field(default_factory=list)
+    last_start: float = 0.0
+
+
+class LaneRunner:
+    """Works one queue until it is stopped."""
+
+    def __init__(
+        self,
+        db: Database,
+        sender: ChannelSender,
+        loader: Loader,
+        recorder: Recorder,
+        settings: LaneSettings,
+    ) -> None:
+        self._db = db
+        self._sender = sender
+        self._loader = loader
+        self._recorder = recorder
+        self._settings = settings
+        self._waiting: asyncio.Queue[Received] = asyncio.Queue()
+        self._held_over: Received | None = None
+        self._batches = asyncio.Semaphore(settings.batches)
+        self._slots = asyncio.Semaphore(settings.slots)
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._stopping = False
+        self._task: asyncio.Task[None] | None = None
+
+    def receive(self, message: Received) -> None:
+        """Take a message from the consumer; its prefetch bounds how many wait here."""
+        self._waiting.put_nowait(message)
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Start no more sends, wait for those under way, and give the rest back unsent."""
+        self._stopping = True
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            await self._batches.acquire()
+            batch = await self._gathered()
+            task = asyncio.create_task(self._guarded(batch))
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+
+    async def _guarded(self, batch: Batch) -> None:
+        try:
+            await self._work(batch)
+        except Exception:
+            # A defect of ours. The records are the truth: their leases end, the sweep takes them
+            # up, and the messages must not fill the prefetch window for ever.
+            log.exception("batch_failed", channel=self._settings.channel.value)
+            batch.finish()
+        finally:
+            self._batches.release()
+
+    async def _gathered(self) -> Batch:
+        """One message, and whatever else waits already: a lone message never waits for company."""
+        first = self._held_over or await self._waiting.get()
+        self._held_over = None
+        batch = Batch([first], list(first.ids.ids), alone=first.ids.alone)
+        while not batch.alone and not self._waiting.empty():
+            following = self._waiting.get_nowait()
+            too_many = len(batch.ids) + len(following.ids.ids) > self._settings.batch
+            if following.ids.alone or too_many:
+                self._held_over = following
+                break
+            batch.messages.append(following)
+            batch.ids.extend(following.ids.ids)
+        return batch
+
+    async def _work(self, batch: Batch) -> None:
+        lease = await self._claimed(batch)
+        if lease.claimed:
+            loaded = await self._loaded(lease.claimed)
+            unsent = [self._recorder.unsent(record) for record in loaded.unsent]
+            await self._send_all(loaded.works, lease, batch)
+            await asyncio.gather(*unsent)
+        batch.finish()
+
+    async def _claimed(self, batch: Batch) -> _Lease:
+        """Claim; while MongoDB is away hold the messages, and never take an error for a no."""
+        pause, ids = FIRST_PAUSE, batch.ids
+        span = timedelta(seconds=self._settings.lease)
+        unsure: list[str] = []
+        while True:
+            lease = _Lease(claims.new_token())
+            claimed_at = time.monotonic()
+            try:
+                for token in unsure:
+                    await claims.release(self._db, ids, token)
+                unsure.clear()
+                lease.claimed = await claims.claim(
+                    self._db, ids, lease.token, span, alone=batch.alone
+                )
+            except StoreUnavailableError:
+                unsure.append(lease.token)
+                log.warning("claim_waits_for_mongodb", channel=self._settings.channel.value)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+            else:
+                lease.last_start = last_start(
+                    claimed_at,
+                    self._settings.lease,
+                    self._sender.send_timeout,
+                    self._settings.margin,
+                )
+                return lease
+
+    async def _loaded(self, claimed: Sequence[Claimed]) -> Loaded:
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                return await self._loader.load(claimed)
+            except StoreUnavailableError:
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def _send_all(self, works: Iterable[Work], lease: _Lease, batch: Batch) -> None:
+        released: list[UUID] = []
+        async with asyncio.TaskGroup() as group:
+            for work in works:
+                await self._slots.acquire()
+                if self._stopping or time.monotonic() > lease.last_start:
+                    self._slots.release()
+                    released.append(work.delivery.id)
+                    continue
+                group.create_task(self._send(work))
+        if released:
+            # At a shutdown the messages return to the queue for the next worker; in full swing the
+            # sweep publishes the ids again, and the messages must not hold up the prefetch window.
+            batch.unfinished = self._stopping
+            await self._release(released, lease.token)
+
+    async def _send(self, work: Work) -> None:
+        try:
+            attempt = await self._sender.send(work)
+        finally:
+            self._slots.release()
+        if attempt.reply.suppress:
+            await self._suppress(work, attempt)
+        await self._recorder.attempted(work.delivery, attempt)
+
+    async def _suppress(self, work: Work, attempt: Attempt) -> None:
+        address, reason = suppressible_address(work), attempt.reply.reason or "refused"
+        if address is None:
+            return
+        try:
+            await suppressions.add(
+                self._db, work.delivery.channel, address, reason, self._db.clock.now()
+            )
+        except StoreUnavailableError:
+            # The delivery itself is settled by its record; the next one will ask for it again.
+            log.warning("suppression_not_stored", delivery=str(work.delivery.id))
+
+    async def _release(self, ids: Sequence[UUID], token: str) -> None:
+        log.info("released_unsent", deliveries=len(ids), channel=self._settings.channel.value)
+        try:
+            await claims.release(self._db, ids, token)
+        except StoreUnavailableError:
+            # Their lease ends by itself, and the sweep takes them up then.
+            log.warning("release_left_to_lease", deliveries=len(ids))

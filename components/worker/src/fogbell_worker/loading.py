@@ -1,0 +1,159 @@
+"""From claimed deliveries to work: what to say, to which address, and whether it may be said.
+
+The notification's content is cached, since it never changes; its end (cancelled, expired), the
+recipients and the suppressions are read after every claim, so that a late page, a corrected
+address and a deleted person are all respected.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from fogbell.expansion.plan import Contents
+from fogbell.model.address import Addresses
+from fogbell.model.delivery import Claimed
+from fogbell.model.notification import Notification
+from fogbell.model.recipient import Recipient
+from fogbell.model.status import Cause, Channel
+from fogbell.policy import Verdict, expired
+from fogbell.store import notifications, recipients, suppressions, templates
+from fogbell.store.database import Database
+from fogbell.store.notifications import Ending
+from fogbell.store.records import Record
+from fogbell_worker.sending import Work
+
+CACHED_NOTIFICATIONS = 512
+"""A transactional post is one notification each: enough for what is in flight, and bounded."""
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What can be sent, and what is settled without an attempt."""
+
+    works: list[Work] = field(default_factory=list)
+    unsent: list[Record] = field(default_factory=list)
+
+
+class Loader:
+    """Loads what a batch of claimed deliveries needs: a handful of queries a batch."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._contents: OrderedDict[UUID, Contents] = OrderedDict()
+
+    async def load(self, claimed: Sequence[Claimed]) -> Loaded:
+        """Every delivery of ``claimed``, as work or as a settling record."""
+        ids = {delivery.notification_id for delivery in claimed}
+        contents, endings, people = await asyncio.gather(
+            self._contents_of(ids),
+            notifications.endings(self._db, ids),
+            recipients.read_many(self._db, _directory_ids(claimed)),
+        )
+        loaded = Loaded()
+        for delivery in claimed:
+            made = self._made(delivery, contents, endings, people)
+            if isinstance(made, Verdict):
+                loaded.unsent.append(Record(delivery, made))
+            else:
+                loaded.works.append(made)
+        await self._leave_out_suppressed(loaded)
+        return loaded
+
+    def _made(
+        self,
+        delivery: Claimed,
+        contents: Mapping[UUID, Contents],
+        endings: Mapping[UUID, Ending],
+        people: Mapping[str, Recipient],
+    ) -> Work | Verdict:
+        content, ending = (
+            contents.get(delivery.notification_id),
+            endings.get(delivery.notification_id),
+        )
+        if content is None or ending is None:
+            return Verdict(Cause.GIVE_UP, "notification_deleted")
+        if ending.cancelled_at is not None:
+            return Verdict(Cause.CANCEL, "cancelled")
+        if expired(ending.expires_at, self._db.clock.now()):
+            return Verdict(Cause.SKIP, "expired")
+        return _work(delivery, content, people)
+
+    async def _contents_of(self, ids: set[UUID]) -> dict[UUID, Contents]:
+        missing = [i for i in ids if i not in self._contents]
+        if missing:
+            found = await notifications.get_many(self._db, missing)
+            for notification in found.values():
+                self._contents[notification.id] = await self._content(notification)
+        held = {i: self._contents[i] for i in ids if i in self._contents}
+        for i in held:
+            self._contents.move_to_end(i)
+        while len(self._contents) > max(CACHED_NOTIFICATIONS, len(ids)):
+            self._contents.popitem(last=False)
+        return held
+
+    async def _content(self, notification: Notification) -> Contents:
+        ref = notification.template
+        template = await templates.get_pinned(self._db, ref.name, ref.version) if ref else None
+        return Contents(notification, template)
+
+    async def _leave_out_suppressed(self, loaded: Loaded) -> None:
+        keys = {key for work in loaded.works if (key := suppression_key(work))}
+        if not keys:
+            return
+        held = await suppressions.suppressed(self._db, keys)
+        if not held:
+            return
+        for work in loaded.works:
+            if suppression_key(work) in held:
+                skip = Verdict(Cause.SKIP, "suppressed")
+                loaded.unsent.append(Record(work.delivery, skip))
+        loaded.works = [w for w in loaded.works if suppression_key(w) not in held]
+
+
+def _directory_ids(claimed: Sequence[Claimed]) -> set[str]:
+    return {d.recipient_id for d in claimed if "addresses" not in (d.inline or {})}
+
+
+def _work(delivery: Claimed, content: Contents, people: Mapping[str, Recipient]) -> Work | Verdict:
+    """The work of one delivery, or why there is none."""
+    inline = delivery.inline or {}
+    if "addresses" in inline:
+        addresses = Addresses.model_validate(inline["addresses"])
+        locale, view = inline["locale"], _inline_view(inline)
+    else:
+        recipient = people.get(delivery.recipient_id)
+        if recipient is None:
+            return Verdict(Cause.SKIP, "recipient_deleted")
+        addresses, locale = recipient.addresses, recipient.locale
+        view = recipient.template_view()
+    if not addresses.has(delivery.channel):
+        return Verdict(Cause.SKIP, "no_address")
+    part = content.part(delivery.channel, locale)
+    if part is None:
+        return Verdict(Cause.GIVE_UP, "no_content")
+    notification = content.notification
+    data = notification.data | inline.get("data", {})
+    return Work(delivery, notification, part, addresses, locale, view, data)
+
+
+def _inline_view(inline: Mapping[str, Any]) -> dict[str, Any]:
+    return {"id": None, "locale": inline["locale"], "attributes": {}}
+
+
+def suppressible_address(work: Work) -> str | None:
+    """The address that a suppression would name, for the channels that have one each."""
+    addresses, channel = work.addresses, work.delivery.channel
+    if channel is Channel.WEBHOOK:
+        return addresses.webhook.url if addresses.webhook else None
+    if channel is Channel.EMAIL:
+        return addresses.email
+    return addresses.sms if channel is Channel.SMS else None
+
+
+def suppression_key(work: Work) -> str | None:
+    """Where to look for a suppression of this work's address."""
+    address = suppressible_address(work)
+    return suppressions.key(work.delivery.channel, address) if address else None

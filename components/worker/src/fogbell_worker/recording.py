@@ -1,0 +1,161 @@
+"""Judging attempts and writing them down in batches (protocol steps 5 and 7).
+
+Records are gathered while a write is under way, never until a batch is complete: what was sent
+and is not yet recorded is what a kill repeats.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+
+from fogbell.model.delivery import Claimed
+from fogbell.model.outcome import Attempt, Outcome
+from fogbell.policy import RetryPolicy, Standing, Verdict, expired, judge
+from fogbell.store import notifications, records
+from fogbell.store.database import Database, StoreUnavailableError
+from fogbell.store.notifications import Ending
+from fogbell.store.records import Record, Recorded
+
+log = structlog.get_logger(__name__)
+
+MOST_AT_ONCE = 1000
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+_UNENDED = Ending(None, None)
+
+
+class Observer(Protocol):
+    """Told of every record once it is stored: metrics hang here, not in the loop."""
+
+    def recorded(self, record: Record, now: datetime) -> None:
+        """``record`` was applied."""
+
+    def lost(self, record: Record) -> None:
+        """``record`` found its claim gone and changed nothing."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    """What is to be recorded: an attempt to judge, or a verdict reached without one."""
+
+    delivery: Claimed
+    attempt: Attempt | None
+    verdict: Verdict | None
+    done: "asyncio.Future[None]"
+
+
+class Recorder:
+    """Gathers what came of deliveries and records it.
+
+    ``gather`` is how many seconds to wait for company before a write: zero in the transactional
+    lane, a part of the record interval in bulk, where a hundred at once cost little more than one.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        policy: RetryPolicy,
+        observer: Observer,
+        *,
+        gather: float,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._db = db
+        self._policy = policy
+        self._observer = observer
+        self._gather = gather
+        self._jitter = jitter
+        self._entries: list[_Entry] = []
+        self._wake = asyncio.Event()
+        self._task = asyncio.create_task(self._run())
+
+    def attempted(self, delivery: Claimed, attempt: Attempt) -> "asyncio.Future[None]":
+        """Record an attempt; the future is done once it is stored."""
+        return self._add(delivery, attempt, None)
+
+    def unsent(self, record: Record) -> "asyncio.Future[None]":
+        """Record a delivery that was settled without an attempt."""
+        return self._add(record.delivery, None, record.verdict)
+
+    async def close(self) -> None:
+        """Stop; whoever waits for a future has it done or cancelled."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        for entry in self._entries:
+            entry.done.cancel()
+
+    def _add(
+        self, delivery: Claimed, attempt: Attempt | None, verdict: Verdict | None
+    ) -> "asyncio.Future[None]":
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._entries.append(_Entry(delivery, attempt, verdict, done))
+        self._wake.set()
+        return done
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            if self._gather:
+                await asyncio.sleep(self._gather)
+            taken, self._entries = self._entries[:MOST_AT_ONCE], self._entries[MOST_AT_ONCE:]
+            if not self._entries:
+                self._wake.clear()
+            await self._store(taken)
+
+    async def _store(self, entries: Sequence[_Entry]) -> None:
+        """Write until it is written: nothing is acknowledged that is not recorded."""
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                judged = await self._judged(entries)
+                outcome = await records.record(self._db, judged)
+            except StoreUnavailableError:
+                log.warning("record_waits_for_mongodb", records=len(entries))
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+            else:
+                break
+        self._tell(judged, outcome)
+        for entry in entries:
+            if not entry.done.done():
+                entry.done.set_result(None)
+
+    async def _judged(self, entries: Sequence[_Entry]) -> list[Record]:
+        """Verdicts for the attempts: cancelled and expired are looked up for those that failed."""
+        failed = {
+            e.delivery.notification_id
+            for e in entries
+            if e.attempt and e.attempt.reply.outcome in (Outcome.TRANSIENT, Outcome.AMBIGUOUS)
+        }
+        endings = await notifications.endings(self._db, failed) if failed else {}
+        now = self._db.clock.now()
+        return [
+            Record(e.delivery, e.verdict or self._judge(e, endings, now), e.attempt)
+            for e in entries
+        ]
+
+    def _judge(self, entry: _Entry, endings: dict[object, Ending], now: datetime) -> Verdict:
+        assert entry.attempt is not None
+        delivery = entry.delivery
+        ending = endings.get(delivery.notification_id, _UNENDED)
+        standing = Standing(
+            channel=delivery.channel,
+            attempt=delivery.attempt_count + 1,
+            age=(now - delivery.created_at).total_seconds(),
+            cancelled=ending.cancelled_at is not None,
+            expired=expired(ending.expires_at, now),
+        )
+        return judge(entry.attempt.reply, standing, self._policy, self._jitter())
+
+    def _tell(self, judged: Sequence[Record], outcome: Recorded) -> None:
+        now = self._db.clock.now()
+        for record in judged:
+            if record.delivery.id in outcome.lost and record.delivery.id not in outcome.late:
+                self._observer.lost(record)
+                log.warning("claim_lost", delivery=str(record.delivery.id))
+            else:
+                self._observer.recorded(record, now)
