@@ -179,12 +179,15 @@ async def _look_closer(db: Database, records: Sequence[Record]) -> Recorded:
 
 async def _accept_late(db: Database, entry: Record) -> bool:
     assert entry.attempt is not None
+    token = entry.delivery.token
+    settle = _settle_pipeline(DeliveryStatus.DELIVERED, None, entry.attempt)
+    # It owns the record again, or the same bulk sent twice would count a loss.
     result = await db.deliveries.update_one(
         {
             "_id": entry.delivery.id,
             "status": DeliveryStatus.FAILED.value,
-            "lost_owner": entry.delivery.token,
+            "lost_owner": token,
         },
-        _settle_pipeline(DeliveryStatus.DELIVERED, None, entry.attempt),
+        [*settle, {"$set": {"owner": token}}],
     )
     return bool(result.modified_count)
