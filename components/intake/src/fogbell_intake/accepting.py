@@ -1,0 +1,230 @@
+"""Group commit (protocol step 1): posts are stored in one transaction for all that wait.
+
+A lone post commits at once; while a commit is in flight, the next ones gather. There is no timer,
+so nothing is added to a lone post.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from fogbell.broker import Publisher
+from fogbell.expansion.expander import publish_new
+from fogbell.model.delivery import NewDelivery
+from fogbell.model.notification import Notification
+from fogbell.model.status import Lane
+from fogbell.store import notifications
+from fogbell.store.database import Database, StoreUnavailableError
+from fogbell.store.notifications import Accept, AcceptConflictError, Stored
+
+MOST_POSTS = 512
+"""Posts a commit: a transaction should stay small, and its locks short."""
+
+MOST_DELIVERIES = 2_000
+MOST_PUBLISHES = 256
+"""Commits whose publishing may be under way; beyond that the sweep publishes."""
+
+ALONE_TRIES = 3
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """How a post ended: what is stored under its id, by it or by an earlier one.
+
+    ``replayed``: an earlier one with the same body; ``mismatch``: with another body.
+    """
+
+    notification_id: UUID
+    stored: Stored
+    replayed: bool = False
+
+    def matches(self, request_hash: bytes | None) -> bool:
+        """Whether the stored request is the one of ``request_hash``."""
+        return self.stored.request_hash == request_hash
+
+
+def request_hash(body: dict[str, Any]) -> bytes:
+    """A hash of the canonical form: the same JSON value, however it was written."""
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).digest()
+
+
+@dataclass(slots=True)
+class _Waiting:
+    post: Accept
+    keyed: bool
+    done: "asyncio.Future[Accepted]"
+    twins: list["_Waiting"] = field(default_factory=list)
+
+    @property
+    def id(self) -> UUID:
+        return self.post.notification.id
+
+    def finish(self, stored: Stored, *, replayed: bool) -> None:
+        """Answer this post, and its twins, which asked for the same thing meanwhile."""
+        if not self.done.done():
+            self.done.set_result(Accepted(self.id, stored, replayed))
+        for twin in self.twins:
+            twin.finish(stored, replayed=True)
+
+    def fail(self, error: Exception) -> None:
+        for waiting in (self, *self.twins):
+            if not waiting.done.done():
+                waiting.done.set_exception(error)
+
+
+class Accepter:
+    """Stores posts in groups and wakes the workers for them."""
+
+    def __init__(self, db: Database, publisher: Publisher, grace: timedelta) -> None:
+        self._db = db
+        self._publisher = publisher
+        self._grace = grace
+        self._waiting: list[_Waiting] = []
+        self._wake = asyncio.Event()
+        self._publishes: set[asyncio.Task[None]] = set()
+        self._task = asyncio.create_task(self._run())
+
+    async def accept(self, post: Accept, *, keyed: bool) -> Accepted:
+        """Store ``post``; returns once it is committed (majority, journaled).
+
+        Raises `StoreUnavailableError`: then a post without a key may or may not be stored.
+        """
+        done: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(post, keyed, done))
+        self._wake.set()
+        return await done
+
+    async def close(self) -> None:
+        """Commit what waits, and give its publishing a moment."""
+        while self._waiting:
+            await asyncio.sleep(0)
+            await self._commit_next()
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+        await asyncio.gather(*self._publishes, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            await self._commit_next()
+
+    async def _commit_next(self) -> None:
+        group = self._take()
+        try:
+            await self._commit(group)
+        except StoreUnavailableError as error:
+            for waiting in group:
+                waiting.fail(error)
+        except Exception as error:
+            log.exception("commit_failed", posts=len(group))
+            for waiting in group:
+                waiting.fail(error)
+
+    def _take(self) -> list[_Waiting]:
+        size = deliveries = 0
+        for waiting in self._waiting[:MOST_POSTS]:
+            deliveries += len(waiting.post.deliveries)
+            if size and deliveries > MOST_DELIVERIES:
+                break
+            size += 1
+        taken, self._waiting = self._waiting[:size], self._waiting[size:]
+        if not self._waiting:
+            self._wake.clear()
+        return _merged(taken)
+
+    async def _commit(self, group: list[_Waiting]) -> None:
+        fresh = await self._answer_known(group)
+        if not fresh:
+            return
+        try:
+            await notifications.accept(self._db, [w.post for w in fresh], self._grace)
+        except AcceptConflictError:
+            await self._one_by_one(fresh)
+        else:
+            self._stored(fresh)
+
+    async def _answer_known(self, group: list[_Waiting]) -> list[_Waiting]:
+        """Answer those whose key is stored already; returns the others."""
+        keyed = [w.id for w in group if w.keyed]
+        known = await notifications.stored(self._db, keyed) if keyed else {}
+        for waiting in group:
+            if waiting.id in known:
+                waiting.finish(known[waiting.id], replayed=True)
+        return [w for w in group if w.id not in known]
+
+    async def _one_by_one(self, group: Sequence[_Waiting]) -> None:
+        """One of the group met a twin in another process, or the server aborted all of them."""
+        for waiting in group:
+            try:
+                await self._alone(waiting)
+            except StoreUnavailableError as error:
+                waiting.fail(error)
+
+    async def _alone(self, waiting: _Waiting) -> None:
+        for _ in range(ALONE_TRIES):
+            if not await self._answer_known([waiting]):
+                return
+            try:
+                await notifications.accept(self._db, [waiting.post], self._grace)
+            except AcceptConflictError as error:
+                log.info("commit_conflict", reason=str(error))
+            else:
+                self._stored([waiting])
+                return
+        raise StoreUnavailableError("the transaction was aborted again and again")
+
+    def _stored(self, group: Sequence[_Waiting]) -> None:
+        for waiting in group:
+            waiting.finish(_as_stored(waiting.post), replayed=False)
+        if len(self._publishes) >= MOST_PUBLISHES:
+            log.warning("publish_left_to_sweep", posts=len(group))
+            return
+        task = asyncio.create_task(self._publish([w.post for w in group]))
+        self._publishes.add(task)
+        task.add_done_callback(self._publishes.discard)
+
+    async def _publish(self, posts: Sequence[Accept]) -> None:
+        by_lane: dict[Lane, list[NewDelivery]] = {}
+        to_expand: list[UUID] = []
+        for post in posts:
+            if _expands_now(post.notification):
+                to_expand.append(post.notification.id)
+            if post.deliveries:
+                by_lane.setdefault(post.notification.lane, []).extend(post.deliveries)
+        await asyncio.gather(
+            *(publish_new(self._publisher, new) for new in by_lane.values()),
+            *(self._publisher.publish_expansion(i) for i in to_expand),
+        )
+
+
+def _expands_now(notification: Notification) -> bool:
+    n = notification
+    return n.expanded_at is None and (n.send_at is None or n.send_at <= (n.created_at or n.send_at))
+
+
+def _merged(taken: Sequence[_Waiting]) -> list[_Waiting]:
+    """One of each id: the others of one commit wait for its answer."""
+    first: dict[UUID, _Waiting] = {}
+    for waiting in taken:
+        known = first.setdefault(waiting.id, waiting)
+        if known is not waiting:
+            known.twins.append(waiting)
+    return list(first.values())
+
+
+def _as_stored(post: Accept) -> Stored:
+    n = post.notification
+    assert n.created_at is not None
+    return Stored(n.request_hash, n.created_at, post.answered_status, n.expected)

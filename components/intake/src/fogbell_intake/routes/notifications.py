@@ -1,0 +1,162 @@
+"""Posting notifications, and reading how far they are."""
+
+import re
+from typing import TypeVar
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from fogbell.model.api_key import Scope
+from fogbell.model.notification import Notification, Progress
+from fogbell.model.status import Channel, DeliveryStatus
+from fogbell.store import deliveries, notifications, progress
+from fogbell.store.database import Database
+from fogbell_intake import problem_types as types
+from fogbell_intake import views
+from fogbell_intake.accepting import Accepted, Accepter, request_hash
+from fogbell_intake.bodies import NotificationBody
+from fogbell_intake.parsing import decode_cursor, encode_cursor, json_object, page_limit, query
+from fogbell_intake.posting import Post, prepare
+from fogbell_intake.problems import Problem, invalid_parameter, not_found, validate
+from fogbell_intake.routing import Route, caller, database
+
+E = TypeVar("E", Channel, DeliveryStatus)
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+async def post(request: Request) -> Response:
+    """``POST /v1/notifications``: 202 once it is stored (majority, journaled)."""
+    raw = await json_object(request)
+    key = _idempotency_key(request)
+    hashed = request_hash(raw)
+    checked = Post(caller(request), validate(NotificationBody, raw), hashed, key)
+    accepter: Accepter = request.app.state.accepter
+    try:
+        ready = await prepare(
+            database(request),
+            checked,
+            request.app.state.posting,
+            request.app.state.metrics.unknown_variable,
+        )
+    except Problem:
+        # What was right then may be wrong now (a recipient deleted since): the key still answers.
+        known = await _answered_before(database(request), checked)
+        if known is None:
+            raise
+        return _answer(known, hashed)
+    answer = await accepter.accept(ready, keyed=key is not None)
+    if not answer.replayed:
+        request.app.state.metrics.accepted(ready.notification.lane)
+    return _answer(answer, hashed)
+
+
+def _idempotency_key(request: Request) -> str | None:
+    given = request.headers.getlist("idempotency-key")
+    if not given:
+        return None
+    if len(given) > 1 or not _KEY.fullmatch(given[0]):
+        detail = "expected once, 1 to 255 printable ASCII characters without spaces"
+        raise invalid_parameter("Idempotency-Key", detail)
+    return given[0]
+
+
+async def _answered_before(db: Database, checked: Post) -> Accepted | None:
+    if checked.idempotency_key is None:
+        return None
+    known = await notifications.stored(db, [checked.id])
+    stored = known.get(checked.id)
+    return Accepted(checked.id, stored, replayed=True) if stored else None
+
+
+def _answer(answer: Accepted, hashed: bytes) -> Response:
+    if answer.replayed and not answer.matches(hashed):
+        raise Problem(
+            types.IDEMPOTENCY_MISMATCH,
+            "This Idempotency-Key came before with another body. Use a new key for a new"
+            " notification, or send the same body again.",
+        )
+    headers = {"Location": f"/v1/notifications/{answer.notification_id}"}
+    if answer.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    return JSONResponse(views.accepted(answer), status_code=202, headers=headers)
+
+
+async def read(request: Request) -> Response:
+    """``GET /v1/notifications/{id}``: the notification and its totals."""
+    query(request)
+    db, wanted = database(request), path_uuid(request, "notification")
+    found = await _with_progress(db, wanted)
+    if found is None:
+        raise not_found("notification with this id")
+    return JSONResponse(views.notification(*found, db.clock.now()))
+
+
+async def _with_progress(db: Database, wanted: UUID) -> tuple[Notification, Progress] | None:
+    # The progress first: a notification read after it is never behind its totals.
+    reached = await progress.progress(db, wanted)
+    notification = await notifications.get(db, wanted)
+    if reached is None or notification is None:
+        return None
+    return notification, reached
+
+
+async def list_deliveries(request: Request) -> Response:
+    """``GET /v1/notifications/{id}/deliveries?status=&channel=&limit=&after=``, by id."""
+    db, wanted = database(request), path_uuid(request, "notification")
+    given = query(request, "status", "channel", "limit", "after")
+    limit = page_limit(given)
+    after = UUID(int=_cursor_int(given["after"])) if "after" in given else None
+    status = _choice(given, "status", DeliveryStatus)
+    channel = _choice(given, "channel", Channel)
+    found = await deliveries.page(
+        db, wanted, status=status, channel=channel, after=after, limit=limit + 1
+    )
+    if not found and await notifications.get(db, wanted) is None:
+        raise not_found("notification with this id")
+    following = encode_cursor(found[limit - 1].id.hex) if len(found) > limit else None
+    items = [views.delivery(d) for d in found[:limit]]
+    return JSONResponse({"items": items, "next": following})
+
+
+def _cursor_int(text: str) -> int:
+    (part,) = decode_cursor(text, str)
+    if not re.fullmatch(r"[0-9a-f]{32}", part):
+        raise invalid_parameter("after", "expected what an answer's 'next' gave, as it stands")
+    return int(part, 16)
+
+
+def _choice(given: dict[str, str], name: str, kind: type[E]) -> E | None:
+    if name not in given:
+        return None
+    try:
+        return kind(given[name])
+    except ValueError:
+        words = ", ".join(member.value for member in kind)
+        raise invalid_parameter(name, f"expected one of {words}") from None
+
+
+async def read_delivery(request: Request) -> Response:
+    """``GET /v1/deliveries/{id}``."""
+    query(request)
+    found = await deliveries.get(database(request), path_uuid(request, "delivery"))
+    if found is None:
+        raise not_found("delivery with this id")
+    return JSONResponse(views.delivery(found))
+
+
+def path_uuid(request: Request, what: str) -> UUID:
+    """The id in the path; what is no UUID names nothing: 404."""
+    try:
+        return UUID(request.path_params["id"])
+    except ValueError:
+        raise not_found(f"{what} with this id") from None
+
+
+ROUTES = (
+    Route("POST", "/v1/notifications", post, Scope.SEND),
+    Route("GET", "/v1/notifications/{id}", read, Scope.READ),
+    Route("GET", "/v1/notifications/{id}/deliveries", list_deliveries, Scope.READ),
+    Route("GET", "/v1/deliveries/{id}", read_delivery, Scope.READ),
+)
