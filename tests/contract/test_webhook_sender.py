@@ -239,10 +239,10 @@ async def test_a_simulated_post_is_rendered_and_never_made(
 async def test_content_that_does_not_render_is_final(
     receiver: Receiver, sender: WebhookSender
 ) -> None:
-    work = webhook_work(receiver.url)
+    work = webhook_work(receiver.url, data={"order": "two\nlines"})
     parts: list[Part] = [
         WebhookContent(type="{% if %}"),
-        WebhookContent(type="{{ data.order }}\n"),
+        WebhookContent(type="{{ data.order }}"),
         WebhookContent(type="t", data={"nan": float("nan")}),
         SmsContent(text="not a webhook"),
     ]

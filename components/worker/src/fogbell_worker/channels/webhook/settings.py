@@ -14,7 +14,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 class WebhookSettings(BaseModel):
     """Settings of the webhook channel, ``FOGBELL_WEBHOOK__<NAME>``; lists are written as JSON."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     send_timeout: float = Field(default=15.0, gt=0, le=300)
     """Seconds for one attempt, from looking the host up to the end of the answer."""
