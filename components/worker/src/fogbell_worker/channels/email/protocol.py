@@ -87,12 +87,6 @@ class SmtpProtocol(asyncio.Protocol):
                 break
         return taken
 
-    def unsent(self) -> bool:
-        """Whether the transport still holds the end of what was written, so that it never left."""
-        if self._transport is None or self.lost is not None:
-            return False
-        return self._transport.get_write_buffer_size() > 0
-
     def abort(self, why: str = "connection_lost") -> None:
         """Drop the connection and whatever is still buffered."""
         self._end(why)

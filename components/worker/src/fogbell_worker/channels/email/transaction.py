@@ -14,7 +14,9 @@ from fogbell_worker.channels.email.compose import Mail, stuff_dots
 from fogbell_worker.channels.email.connection import SmtpConnection
 from fogbell_worker.channels.email.replies import SmtpReply
 
-_ONE_WRITE = 65_536
+_ONE_WRITE = 16_384
+"""Bytes that a socket's buffer takes at once, so that handing over and leaving are the same."""
+
 _DOT = b".\r\n"
 _DOT_SECONDS = 5.0
 
@@ -50,8 +52,6 @@ async def transact(connection: SmtpConnection, mail: Mail, handover: Handover) -
     try:
         return await _transact(connection, mail, handover, reused=reused)
     except BaseException:
-        if connection.protocol.unsent():
-            handover.done = False
         connection.abort()
         raise
 
