@@ -37,6 +37,10 @@ _FIELDS = dict.fromkeys(
 )
 _UNREAD = {"read_at": None, "archived_at": None}
 
+# The keys of the index `INBOX`; the driver's cursors take keys, not names, and MongoDB refuses a
+# hint that is no index.
+_KEYS = [("recipient_id", ASCENDING), ("stored_at", DESCENDING), ("_id", DESCENDING)]
+
 
 class Mark(StrEnum):
     """What a recipient does to an item. ``READ`` implies ``SEEN``."""
@@ -103,8 +107,7 @@ async def page(
         query["read_at"] = None
     if not archived:
         query["archived_at"] = None
-    order = [("stored_at", DESCENDING), ("_id", DESCENDING)]
-    cursor = db.deliveries.find(query, _FIELDS).sort(order).limit(limit).hint(INBOX)
+    cursor = db.deliveries.find(query, _FIELDS).sort(_KEYS[1:]).limit(limit).hint(_KEYS)
     return [_item(document) for document in await cursor.to_list(None)]
 
 
@@ -121,7 +124,7 @@ async def since(
     query = _inbox(recipient_id)
     query |= {"stored_at": {"$gte": start}} if after is None else _beyond("$gt", after)
     order = [("stored_at", ASCENDING), ("_id", ASCENDING)]
-    cursor = db.deliveries.find(query, _FIELDS).sort(order).limit(limit).hint(INBOX)
+    cursor = db.deliveries.find(query, _FIELDS).sort(order).limit(limit).hint(_KEYS)
     return [_item(document) for document in await cursor.to_list(None)]
 
 

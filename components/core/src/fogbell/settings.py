@@ -1,0 +1,189 @@
+"""Settings from the environment: grouped, documented, and refused with a sentence.
+
+Every variable starts with ``FOGBELL_``; groups are separated by ``__``
+(``FOGBELL_PROTOCOL__LEASE_SECONDS=30``). The two addresses that every installation needs also have
+short forms: ``FOGBELL_MONGODB_URI`` and ``FOGBELL_RABBITMQ_URI``. Nothing is read at import.
+"""
+
+import os
+import sys
+from datetime import timedelta
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from fogbell.policy import Retention, RetryPolicy
+
+PREFIX = "FOGBELL_"
+DELIMITER = "__"
+SERVICE_EXIT, JOB_EXIT = 2, 42
+"""What a process ends with on wrong settings; a Job's is named in its podFailurePolicy."""
+
+Seconds = Annotated[float, Field(gt=0)]
+S = TypeVar("S", bound="Settings")
+
+
+class Group(BaseModel):
+    """A group of settings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class MongoSettings(Group):
+    """Where the records are."""
+
+    uri: SecretStr
+    """``mongodb://...``; a replica set, since transactions and majority writes need one."""
+
+    database: str = Field(default="fogbell", pattern=r"^[A-Za-z0-9_-]{1,60}$")
+    """The database's name: one an installation."""
+
+
+class RabbitSettings(Group):
+    """Where workers are woken."""
+
+    uri: SecretStr
+    """``amqp://user:password@host:5672/vhost`` (``amqps://`` for TLS)."""
+
+    prefix: str = Field(default="fogbell.", pattern=r"^[A-Za-z0-9._-]{0,60}$")
+    """What names of queues and exchanges start with: one an installation."""
+
+    max_length: int = Field(default=1_000_000, ge=1)
+    """Messages a queue; what does not fit is published by the sweep later."""
+
+
+class ProtocolSettings(Group):
+    """The times of the protocol; every component of an installation should agree on them."""
+
+    lease_seconds: Seconds = 60
+    """For how long a claim holds. Must exceed the longest send timeout by a margin."""
+
+    lease_margin_seconds: Seconds = 2
+    """What is kept between the last possible end of a send and the lease's: time to record."""
+
+    grace_seconds: Seconds = 30
+    """How long after its creation or release a delivery that nobody claimed is released again."""
+
+    grace_cap_seconds: Seconds = 3600
+    """The grace doubles at each release, up to this."""
+
+    expiry_hold_seconds: Seconds = 15
+    """No lease expires for so long after an election or a gap in sweeping of the same length."""
+
+    lost_leases_limit: int = Field(default=3, ge=1)
+    """A delivery that loses so many leases while it is tried alone is dead: it ends workers."""
+
+    record_interval_seconds: float = Field(default=0.05, ge=0, le=0.1)
+    """For how long outcomes of the bulk lane gather before they are written."""
+
+    settle_seconds: Seconds = 5
+    """How long after its expansion a notification is first looked at, to freeze its totals."""
+
+    settle_cap_seconds: Seconds = 60
+    """The pause between two such looks doubles, up to this."""
+
+
+class RetrySettings(Group):
+    """How often and how long a delivery is tried; `fogbell.policy.RetryPolicy` says how."""
+
+    attempts: int = Field(default=8, ge=1, le=100)
+    max_age_seconds: Seconds = 72 * 3600
+    base_seconds: Seconds = 10
+    factor: float = Field(default=3, ge=1, le=100)
+    cap_seconds: Seconds = 6 * 3600
+
+    def policy(self) -> RetryPolicy:
+        """The policy that these settings describe."""
+        return RetryPolicy(
+            attempts=self.attempts,
+            max_age=self.max_age_seconds,
+            base=self.base_seconds,
+            factor=self.factor,
+            cap=self.cap_seconds,
+        )
+
+
+class RetentionSettings(Group):
+    """How many days what is settled is kept."""
+
+    deliveries_days: float = Field(default=30, gt=0)
+    notifications_days: float = Field(default=90, gt=0)
+    """Also the window in which an Idempotency-Key is remembered."""
+    inbox_days: float = Field(default=90, gt=0)
+
+    def retention(self) -> Retention:
+        """The retention that these settings describe."""
+        return Retention(
+            deliveries=timedelta(days=self.deliveries_days),
+            notifications=timedelta(days=self.notifications_days),
+            inbox=timedelta(days=self.inbox_days),
+        )
+
+
+class MetricsSettings(Group):
+    """Where Prometheus scrapes this process."""
+
+    host: str = "0.0.0.0"  # noqa: S104 - it is scraped from outside the pod
+    port: int = Field(default=9090, ge=0, le=65535)
+    """0 takes any free port."""
+
+
+class LogSettings(Group):
+    """What is logged, to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "json"
+
+
+class Settings(BaseSettings):
+    """What every component is told; each adds its own groups in its ``settings.py``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter=DELIMITER,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    mongodb: MongoSettings
+    rabbitmq: RabbitSettings
+    protocol: ProtocolSettings = ProtocolSettings()
+    retry: RetrySettings = RetrySettings()
+    retention: RetentionSettings = RetentionSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    log: LogSettings = LogSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Take ``FOGBELL_MONGODB_URI`` where the group names no address itself."""
+        merged = dict(values)
+        for group in ("mongodb", "rabbitmq"):
+            short = os.environ.get(f"{PREFIX}{group.upper()}_URI")
+            given = merged.get(group) or {}
+            if short and isinstance(given, dict):
+                merged[group] = {"uri": short, **given}
+            elif isinstance(given, dict):
+                merged[group] = given
+        return merged
+
+
+def load(kind: type[S], *, job: bool = False) -> S:
+    """Read ``kind`` from the environment, or say what is wrong and exit 2 (a Job: 42)."""
+    try:
+        return kind()
+    except ValidationError as error:
+        for problem in error.errors(include_url=False, include_input=False):
+            print(f"fogbell: {describe(problem)}", file=sys.stderr)  # noqa: T201 - for a person
+        sys.exit(JOB_EXIT if job else SERVICE_EXIT)
+
+
+def describe(problem: ErrorDetails) -> str:
+    """One wrong setting: which variable, what was expected, what to do. Never its value."""
+    variable = PREFIX + DELIMITER.join(str(part) for part in problem["loc"]).upper()
+    if problem["type"] == "missing":
+        return f"{variable} is not set. Set it; docs/settings.md says what it is for."
+    return f"{variable} is wrong: {problem['msg']}. docs/settings.md says what it is for."

@@ -1,0 +1,33 @@
+"""What sweeps remember between two processes: above all when leases may not expire.
+
+Workers that held on through an election, or through an outage that stopped the sweeps as well,
+need a moment to record what they have sent. Until it is over no lease expires.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from fogbell.store.database import Database, store_call
+
+_ID = "sweep"
+
+
+@store_call
+async def observe(db: Database, hold: timedelta) -> datetime | None:
+    """Note that a sweep takes place; returns until when no lease may expire, or None.
+
+    The hold begins with a new primary, and with the first sweep after a gap longer than ``hold``.
+    """
+    hello = await db.handle.command("hello")
+    # Behind a mongos there is no election to see; the gap in sweeping still tells of an outage.
+    election = str(hello.get("electionId"))
+    now = db.clock.now()
+    before: Mapping[str, Any] = await db.state.find_one({"_id": _ID}) or {}
+    until: datetime | None = before.get("hold_until")
+    last: datetime | None = before.get("last_sweep_at")
+    if before.get("election") != election or last is None or now - last > hold:
+        until = now + hold
+    fields = {"election": election, "last_sweep_at": now, "hold_until": until}
+    await db.state.update_one({"_id": _ID}, {"$set": fields}, upsert=True)
+    return until if until is not None and until > now else None

@@ -1,0 +1,166 @@
+"""One sweep: everything whose time has come, whatever the reason, goes back to its queue.
+
+Overlapping sweeps do no harm: each release is a compare-and-set, and a message too many finds
+nothing to claim.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import structlog
+
+from fogbell.broker import BrokerUnavailableError, Publisher, Topology
+from fogbell.model.status import PUSH_CHANNELS, Channel, Lane
+from fogbell.policy import next_grace
+from fogbell.store import expansions, progress, sweep_state, sweeping
+from fogbell.store.database import Database
+from fogbell.store.sweeping import Due
+
+log = structlog.get_logger(__name__)
+
+PAGE = 1_000
+PAGES_A_QUEUE = 100
+"""One queue's backlog must not keep a sweep from the others: the rest comes at the next."""
+
+SETTLE_PAGE = 500
+LATE_WRITES = timedelta(seconds=10)
+"""How far behind the last watermark a scan starts: writes commit a little after their time."""
+
+
+@dataclass(frozen=True, slots=True)
+class SweepSettings:
+    """Durations of the protocol; ``enough``: messages in a queue that need no company."""
+
+    grace: timedelta
+    grace_cap: timedelta
+    hold: timedelta
+    lost_leases_limit: int
+    enough: dict[Lane, int]
+    settle_pause: timedelta
+    settle_pause_cap: timedelta
+    keep: timedelta
+
+
+@dataclass(slots=True)
+class Swept:
+    """What one sweep did, by reason; ``held`` tells that overdue leases were left alone."""
+
+    publish_lost: int = 0
+    retry_due: int = 0
+    lease_expired: int = 0
+    expansions: int = 0
+    settled: int = 0
+    held_until: datetime | None = None
+
+
+class Observer(Protocol):
+    """Told of what sweeps release."""
+
+    def released(self, reason: str, count: int) -> None:
+        """``count`` deliveries went back to their queue for ``reason``."""
+
+
+@dataclass(slots=True)
+class Sweeper:
+    """Sweeps again and again; keeps watermarks between its sweeps."""
+
+    db: Database
+    publisher: Publisher
+    topology: Topology
+    settings: SweepSettings
+    observer: Observer
+    _watermarks: dict[tuple[Lane, Channel], datetime] = field(default_factory=dict)
+
+    async def sweep(self) -> Swept:
+        """One pass over every queue, the expansions and the unsettled notifications."""
+        await self.db.ping()
+        swept = Swept(held_until=await sweep_state.observe(self.db, self.settings.hold))
+        for lane in (Lane.TRANSACTIONAL, Lane.BULK):
+            for channel in sorted(PUSH_CHANNELS):
+                await self._sweep_queue(lane, channel, swept)
+        await self._sweep_expansions(swept)
+        await self._settle(swept)
+        return swept
+
+    async def _sweep_queue(self, lane: Lane, channel: Channel, swept: Swept) -> None:
+        until = self.db.clock.now()
+        since = self._watermarks.get((lane, channel))
+        for _ in range(PAGES_A_QUEUE):
+            if await self._has_enough(lane, channel):
+                return
+            due = await sweeping.due_page(
+                self.db,
+                lane,
+                channel,
+                since=since,
+                until=until,
+                limit=PAGE,
+                leases=swept.held_until is None,
+            )
+            await self._release(lane, channel, due, swept)
+            if not due.full:
+                break
+        else:
+            return
+        if swept.held_until is None:
+            self._watermarks[lane, channel] = until - LATE_WRITES
+
+    async def _has_enough(self, lane: Lane, channel: Channel) -> bool:
+        """Whether the queue holds work enough, or cannot be reached: then nothing is released."""
+        try:
+            depth = await self.publisher.depth(self.topology.queue(channel, lane))
+        except BrokerUnavailableError:
+            return True
+        return depth >= self.settings.enough[lane]
+
+    async def _release(self, lane: Lane, channel: Channel, due: Due, swept: Swept) -> None:
+        settings = self.settings
+        if due.overdue:
+            expired = await sweeping.expire_leases(
+                self.db, due.overdue, settings.grace, settings.lost_leases_limit
+            )
+            await self.publisher.publish(channel, lane, due.overdue, alone=True)
+            swept.lease_expired += expired
+            self.observer.released("lease_expired", expired)
+        waiting = due.together + due.alone
+        if not waiting:
+            return
+        await sweeping.move_forward(self.db, waiting, settings.grace, settings.grace_cap)
+        if due.together:
+            await self.publisher.publish(channel, lane, due.together)
+        if due.alone:
+            await self.publisher.publish(channel, lane, due.alone, alone=True)
+        pending = len(waiting) - due.failed
+        swept.publish_lost += pending
+        swept.retry_due += due.failed
+        self.observer.released("publish_lost", pending)
+        self.observer.released("retry_due", due.failed)
+
+    async def _sweep_expansions(self, swept: Swept) -> None:
+        until = self.db.clock.now()
+        due = await expansions.due(self.db, until, PAGE)
+        if not due:
+            return
+        await expansions.postpone(self.db, due, until, self.settings.grace)
+        for notification in due:
+            await self.publisher.publish_expansion(notification)
+        swept.expansions += len(due)
+        self.observer.released("expansion", len(due))
+
+    async def _settle(self, swept: Swept) -> None:
+        until = self.db.clock.now()
+        while True:
+            candidates = await progress.due_for_settling(self.db, until, SETTLE_PAGE)
+            if candidates:
+                settled, _ = await progress.settle(
+                    self.db, candidates, self._pause, self.settings.keep
+                )
+                swept.settled += len(settled)
+            if len(candidates) < SETTLE_PAGE:
+                return
+
+    def _pause(self, looks: int) -> timedelta:
+        """Look again soon at what is new, seldom at what has been waiting for long."""
+        first, cap = self.settings.settle_pause, self.settings.settle_pause_cap
+        return timedelta(seconds=next_grace(first.total_seconds(), looks, cap.total_seconds()))

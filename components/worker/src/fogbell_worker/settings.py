@@ -1,0 +1,96 @@
+"""What the worker is told, by environment variables (see `fogbell.settings`)."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import NoDecode
+
+from fogbell.model.status import PUSH_CHANNELS, Channel, Lane
+from fogbell.settings import Group, Settings
+from fogbell_worker.channels.email.settings import EmailSettings
+from fogbell_worker.channels.webhook.settings import WebhookSettings
+
+SERVED = frozenset({Channel.EMAIL, Channel.WEBHOOK})
+"""The channels that this version has a sender for."""
+
+
+class LaneBounds(Group):
+    """What bounds one lane of each channel in this process."""
+
+    slots: int = Field(ge=1, le=10_000)
+    """Sends at once."""
+
+    batches: int = Field(ge=1, le=100)
+    """Claims at once."""
+
+    prefetch: int = Field(ge=1, le=10_000)
+    """Messages held unacknowledged."""
+
+
+class WorkerSettings(Settings):
+    """Settings of the worker component."""
+
+    channels: Annotated[frozenset[Channel], NoDecode] = SERVED
+    """``FOGBELL_CHANNELS=email,webhook``: what this process serves."""
+
+    lanes: Annotated[frozenset[Lane], NoDecode] = frozenset(Lane)
+    """``FOGBELL_LANES=transactional``: a pool per lane keeps them apart altogether."""
+
+    expand: bool = True
+    """Whether this process expands large audiences."""
+
+    claim_batch: int = Field(default=200, ge=1, le=1000)
+    """Ids a claim, at most."""
+
+    transactional: LaneBounds = LaneBounds(slots=20, batches=8, prefetch=64)
+    """Reserved: bulk never takes these."""
+
+    bulk: LaneBounds = LaneBounds(slots=50, batches=2, prefetch=4)
+
+    shutdown_seconds: float = Field(default=40, gt=0)
+    """How long sends under way may take after SIGTERM; then their leases end them."""
+
+    email: EmailSettings | None = None
+    """Needed for the e-mail channel: ``FOGBELL_EMAIL__URL``, ``FOGBELL_EMAIL__FROM_ADDRESS``."""
+
+    webhook: WebhookSettings = WebhookSettings()
+
+    @field_validator("channels", "lanes", mode="before")
+    @classmethod
+    def _words(cls, value: object) -> object:
+        return [word.strip() for word in value.split(",")] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if not self.channels or not self.lanes:
+            raise ValueError("expected at least one channel and one lane")
+        unserved = sorted(self.channels & PUSH_CHANNELS - SERVED)
+        if unserved or Channel.INBOX in self.channels:
+            raise ValueError(f"expected FOGBELL_CHANNELS among {', '.join(sorted(SERVED))}")
+        if Channel.EMAIL in self.channels and self.email is None:
+            raise ValueError(
+                "the channel 'email' needs FOGBELL_EMAIL__URL and FOGBELL_EMAIL__FROM_ADDRESS;"
+                " leave 'email' out of FOGBELL_CHANNELS if this worker shall not send e-mail"
+            )
+        return self._lease_is_long_enough()
+
+    def _lease_is_long_enough(self) -> Self:
+        longest = max(self.send_timeouts().values())
+        needed = longest + self.protocol.lease_margin_seconds
+        if self.protocol.lease_seconds <= needed:
+            raise ValueError(
+                f"expected FOGBELL_PROTOCOL__LEASE_SECONDS above {needed:g}: the longest send"
+                f" timeout ({longest:g}) and the margin, or no send could ever start"
+            )
+        return self
+
+    def send_timeouts(self) -> dict[Channel, float]:
+        """The send timeout of each channel served, in seconds."""
+        timeouts = {Channel.WEBHOOK: self.webhook.send_timeout}
+        if self.email is not None:
+            timeouts[Channel.EMAIL] = self.email.send_timeout
+        return {channel: timeouts[channel] for channel in self.channels}
+
+    def bounds(self, lane: Lane) -> LaneBounds:
+        """The bounds of ``lane``."""
+        return self.transactional if lane is Lane.TRANSACTIONAL else self.bulk
