@@ -3,22 +3,26 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Coroutine
+from datetime import timedelta
 from typing import Any
 
 import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from fogbell.broker import Publisher, Topology
+from fogbell.broker import EventListener, Publisher, Topology
 from fogbell.store.database import Database, StoreUnavailableError
 from fogbell.store.indexes import ensure_indexes
 from fogbell_intake import problems
 from fogbell_intake.auth import KeyRing
+from fogbell_intake.cors import InboxCors
+from fogbell_intake.hub import Hub
 from fogbell_intake.limits import RateLimiter
 from fogbell_intake.middleware import RequestMiddleware
 from fogbell_intake.routes import TABLE
 from fogbell_intake.routing import starlette_routes
 from fogbell_intake.settings import IntakeSettings
+from fogbell_intake.tokens import TokenSigner
 
 PREPARE_PAUSE = 1.0
 CLOCK_PAUSE = 30.0
@@ -38,7 +42,10 @@ def create_app(settings: IntakeSettings) -> Starlette:
 
     return Starlette(
         routes=starlette_routes(TABLE),
-        middleware=[Middleware(RequestMiddleware, access_log=settings.access_log)],
+        middleware=[
+            Middleware(RequestMiddleware, access_log=settings.access_log),
+            Middleware(InboxCors, origins=settings.inbox.cors_origins),
+        ],
         exception_handlers=dict.fromkeys(problems.HANDLED, problems.handle),
         lifespan=lifespan,
     )
@@ -71,6 +78,26 @@ async def _open(app: Starlette, settings: IntakeSettings, stack: contextlib.Asyn
         RateLimiter(settings.requests_per_second),
     )
     stack.push_async_callback(state.keys.close)
+    _open_inbox(app, settings, stack)
+
+
+def _open_inbox(app: Starlette, settings: IntakeSettings, stack: contextlib.AsyncExitStack) -> None:
+    state = app.state
+    state.tokens = TokenSigner(
+        settings.inbox_token_secret, timedelta(seconds=settings.inbox.token_seconds)
+    )
+    state.hub = hub = Hub(state.database, settings.inbox)
+    hub.start()
+    stack.push_async_callback(hub.close)
+    listener = EventListener(
+        settings.rabbitmq_uri.get_secret_value(),
+        Topology(settings.queue_prefix),
+        name="fogbell-intake",
+        receive=hub.receive,
+        resumed=hub.resumed,
+    )
+    listener.start()
+    stack.push_async_callback(listener.close)
 
 
 def _publisher(settings: IntakeSettings) -> Publisher:

@@ -64,6 +64,13 @@ INVALID_TOKEN = _type(
     "Tokens are signed and last an hour. Ask your own server for a new one; it makes it by "
     "POST /v1/recipients/{id}/tokens with a key of scope 'inbox'.",
 )
+EXPIRED_TOKEN = _type(
+    "expired-token",
+    "The recipient's token has expired",
+    401,
+    "It was valid until its expires_at. Ask your own server for a new one, and resume a stream "
+    "with the last event's id: nothing is missed.",
+)
 MISSING_SCOPE = _type(
     "missing-scope",
     "The API key lacks a scope",
@@ -190,6 +197,13 @@ RATE_LIMITED = _type(
     "Too many requests",
     429,
     "The key has used up its requests per second. Wait as long as Retry-After says.",
+)
+TOO_MANY_STREAMS = _type(
+    "too-many-streams",
+    "Too many inbox streams are open",
+    429,
+    "A recipient may have 20 streams open at one process and a process 5,000, unless set "
+    "otherwise. Close those that nobody looks at, or repeat the request after Retry-After.",
 )
 INTERNAL = _type(
     "internal",

@@ -6,6 +6,8 @@ from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fogbell.model.api_key import API_KEY
+from fogbell_intake.inbox_settings import InboxSettings
+from fogbell_intake.tokens import TokenSecret
 
 
 def _check_key(value: SecretStr) -> SecretStr:
@@ -17,7 +19,7 @@ def _check_key(value: SecretStr) -> SecretStr:
 class IntakeSettings(BaseSettings):
     """Settings of the intake component."""
 
-    model_config = SettingsConfigDict(env_prefix="FOGBELL_")
+    model_config = SettingsConfigDict(env_prefix="FOGBELL_", env_nested_delimiter="__")
 
     mongodb_uri: SecretStr = SecretStr("mongodb://127.0.0.1:27017/?replicaSet=rs0")
     database: str = "fogbell"
@@ -30,3 +32,6 @@ class IntakeSettings(BaseSettings):
     bootstrap_app: str = Field(default="bootstrap", min_length=1, max_length=128)
     requests_per_second: float | None = Field(default=None, gt=0)
     access_log: bool = True
+
+    inbox_token_secret: TokenSecret
+    inbox: InboxSettings = InboxSettings()
