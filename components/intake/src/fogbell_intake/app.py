@@ -59,6 +59,7 @@ async def _open(app: Starlette, settings: IntakeSettings, stack: contextlib.Asyn
     """
     state = app.state
     state.settings = settings
+    state.stopping = asyncio.Event()
     state.database = database = Database(
         settings.mongodb_uri.get_secret_value(), settings.database, app_name="fogbell-intake"
     )
@@ -89,6 +90,7 @@ def _open_inbox(app: Starlette, settings: IntakeSettings, stack: contextlib.Asyn
     state.hub = hub = Hub(state.database, settings.inbox)
     hub.start()
     stack.push_async_callback(hub.close)
+    _background(stack, _end_streams(state.stopping, hub))
     listener = EventListener(
         settings.rabbitmq_uri.get_secret_value(),
         Topology(settings.queue_prefix),
@@ -98,6 +100,12 @@ def _open_inbox(app: Starlette, settings: IntakeSettings, stack: contextlib.Asyn
     )
     listener.start()
     stack.push_async_callback(listener.close)
+
+
+async def _end_streams(stopping: asyncio.Event, hub: Hub) -> None:
+    """The server waits for open answers before the lifespan ends: streams have to hear earlier."""
+    await stopping.wait()
+    hub.end_streams()
 
 
 def _publisher(settings: IntakeSettings) -> Publisher:
