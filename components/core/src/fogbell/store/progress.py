@@ -115,7 +115,7 @@ async def count_expanded(db: Database, notification_id: UUID) -> dict[str, int]:
         {"$match": {"_id": {"$gte": first, "$lte": last}, "notification_id": notification_id}},
         {"$group": {"_id": "$channel", "count": {"$sum": 1}}},
     ]
-    cursor = db.deliveries.aggregate(pipeline, hint=[("_id", 1)])
+    cursor = db.deliveries.aggregate(pipeline, hint="_id_")
     return {row["_id"]: row["count"] async for row in cursor}
 
 
