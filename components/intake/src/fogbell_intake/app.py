@@ -19,11 +19,13 @@ from fogbell_intake.cors import InboxCors
 from fogbell_intake.hub import Hub
 from fogbell_intake.limits import RateLimiter
 from fogbell_intake.middleware import RequestMiddleware
+from fogbell_intake.previews import PREVIEWS_AT_ONCE
 from fogbell_intake.routes import TABLE
 from fogbell_intake.routing import starlette_routes
 from fogbell_intake.settings import IntakeSettings
 from fogbell_intake.tokens import TokenSigner
 
+NAME = "fogbell-intake"
 PREPARE_PAUSE = 1.0
 CLOCK_PAUSE = 30.0
 """Seconds between looks at MongoDB's clock, by which new records are stamped."""
@@ -40,15 +42,26 @@ def create_app(settings: IntakeSettings) -> Starlette:
             await _open(app, settings, stack)
             yield
 
-    return Starlette(
+    app = Starlette(
         routes=starlette_routes(TABLE),
         middleware=[
-            Middleware(RequestMiddleware, access_log=settings.access_log),
+            Middleware(RequestMiddleware, access_log=settings.http.access_log),
             Middleware(InboxCors, origins=settings.inbox.cors_origins),
         ],
         exception_handlers=dict.fromkeys(problems.HANDLED, problems.handle),
         lifespan=lifespan,
     )
+    app.state.stopping = asyncio.Event()
+    app.state.preview_slots = asyncio.Semaphore(PREVIEWS_AT_ONCE)
+    return app
+
+
+def begin_stop(app: Starlette) -> None:
+    """To be called when the server is asked to stop: it waits for open answers before it tells
+    the application anything, so streams end now. /readyz turns unready.
+    """
+    app.state.stopping.set()
+    app.state.hub.end_streams()
 
 
 async def _open(app: Starlette, settings: IntakeSettings, stack: contextlib.AsyncExitStack) -> None:
@@ -61,7 +74,7 @@ async def _open(app: Starlette, settings: IntakeSettings, stack: contextlib.Asyn
     state.settings = settings
     state.stopping = asyncio.Event()
     state.database = database = Database(
-        settings.mongodb_uri.get_secret_value(), settings.database, app_name="fogbell-intake"
+        settings.mongodb.uri.get_secret_value(), settings.mongodb.database, app_name=NAME
     )
     stack.callback(database.close)
     state.prepared = asyncio.Event()
@@ -76,7 +89,7 @@ async def _open(app: Starlette, settings: IntakeSettings, stack: contextlib.Asyn
         database,
         settings.bootstrap_api_key,
         settings.bootstrap_app,
-        RateLimiter(settings.requests_per_second),
+        RateLimiter(settings.http.requests_per_second),
     )
     stack.push_async_callback(state.keys.close)
     _open_inbox(app, settings, stack)
@@ -92,9 +105,9 @@ def _open_inbox(app: Starlette, settings: IntakeSettings, stack: contextlib.Asyn
     stack.push_async_callback(hub.close)
     _background(stack, _end_streams(state.stopping, hub))
     listener = EventListener(
-        settings.rabbitmq_uri.get_secret_value(),
-        Topology(settings.queue_prefix),
-        name="fogbell-intake",
+        settings.rabbitmq.uri.get_secret_value(),
+        _topology(settings),
+        name=NAME,
         receive=hub.receive,
         resumed=hub.resumed,
     )
@@ -109,13 +122,12 @@ async def _end_streams(stopping: asyncio.Event, hub: Hub) -> None:
 
 
 def _publisher(settings: IntakeSettings) -> Publisher:
-    topology = Topology(settings.queue_prefix)
-    return Publisher(
-        settings.rabbitmq_uri.get_secret_value(),
-        topology,
-        name="fogbell-intake",
-        count=lambda _: None,
-    )
+    uri = settings.rabbitmq.uri.get_secret_value()
+    return Publisher(uri, _topology(settings), name=NAME, count=lambda _: None)
+
+
+def _topology(settings: IntakeSettings) -> Topology:
+    return Topology(settings.rabbitmq.prefix, settings.rabbitmq.max_length)
 
 
 async def _prepare(database: Database, prepared: asyncio.Event) -> None:

@@ -24,7 +24,7 @@ async def ready(request: Request) -> Response:
     mongodb = await _mongodb(state.database, prepared=state.prepared.is_set())
     rabbitmq = "ok" if state.broker_connected() else RABBITMQ_AWAY
     status = "ready" if rabbitmq == "ok" else "degraded"
-    if mongodb != "ok":
+    if mongodb != "ok" or state.stopping.is_set():
         status = "unready"
     return JSONResponse(
         {"status": status, "mongodb": mongodb, "rabbitmq": rabbitmq},

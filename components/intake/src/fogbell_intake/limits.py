@@ -3,6 +3,9 @@
 from collections import OrderedDict
 from time import monotonic
 
+MAX_HEAD = 64 * 1024
+"""Bytes of a request line and its headers."""
+
 MAX_BODY = 1_000_000
 """Bytes of a JSON body."""
 

@@ -1,11 +1,11 @@
-"""What intake can be told, by environment variables that start with ``FOGBELL_``."""
+"""What intake is told, by environment variables (see `fogbell.settings`)."""
 
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fogbell.model.api_key import API_KEY
+from fogbell.settings import Group, Settings
 from fogbell_intake.inbox_settings import InboxSettings
 from fogbell_intake.tokens import TokenSecret
 
@@ -16,22 +16,37 @@ def _check_key(value: SecretStr) -> SecretStr:
     return value
 
 
-class IntakeSettings(BaseSettings):
+class HttpSettings(Group):
+    """Where and how intake listens."""
+
+    host: str = "0.0.0.0"  # noqa: S104 - it is reached from outside the pod
+    port: int = Field(default=8080, ge=0, le=65535)
+    """0 takes any free port; ``--ready-file`` says which."""
+
+    shutdown_seconds: int = Field(default=20, ge=1, le=3600)
+    """For how long a stop waits for requests under way; streams end at once."""
+
+    requests_per_second: float | None = Field(default=None, gt=0)
+    """Requests of one API key to this process, with a burst of two seconds' worth; beyond it
+    429. None: no limit."""
+
+    access_log: bool = True
+    """One line a request, with its route and never its path. Costs some 5 % of a busy process."""
+
+
+class IntakeSettings(Settings):
     """Settings of the intake component."""
 
-    model_config = SettingsConfigDict(env_prefix="FOGBELL_", env_nested_delimiter="__")
+    http: HttpSettings = HttpSettings()
 
-    mongodb_uri: SecretStr = SecretStr("mongodb://127.0.0.1:27017/?replicaSet=rs0")
-    database: str = "fogbell"
-    rabbitmq_uri: SecretStr = SecretStr("amqp://guest:guest@127.0.0.1:5672/")
-    queue_prefix: str = "fogbell."
-
-    host: str = "127.0.0.1"
-    port: int = Field(default=8080, ge=0, le=65535)
     bootstrap_api_key: Annotated[SecretStr, AfterValidator(_check_key)] | None = None
+    """``FOGBELL_BOOTSTRAP_API_KEY``: a key with every scope that is stored nowhere, to create the
+    others with. None: there is none."""
+
     bootstrap_app: str = Field(default="bootstrap", min_length=1, max_length=128)
-    requests_per_second: float | None = Field(default=None, gt=0)
-    access_log: bool = True
+    """The app that the bootstrap key posts for."""
 
     inbox_token_secret: TokenSecret
+    """``FOGBELL_INBOX_TOKEN_SECRET``: signs recipients' tokens."""
+
     inbox: InboxSettings = InboxSettings()

@@ -1,12 +1,13 @@
 """The endpoints, a module for each thing they are about, and the table of all of them."""
 
 from fogbell_intake import health, problems
-from fogbell_intake.routes import api_keys, inbox, recipients
+from fogbell_intake.routes import api_keys, inbox, recipients, templates
 from fogbell_intake.routing import Route, public
 
 # Starlette tries them in this order: what is asked most comes first.
 TABLE: tuple[Route, ...] = (
     *recipients.ROUTES,
+    *templates.ROUTES,
     *api_keys.ROUTES,
     *inbox.ROUTES,
     public("/healthz", health.alive),
