@@ -1,6 +1,5 @@
 """Real servers for tests: shared ones, private ones, and a sink for what is sent."""
 
-import functools
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 from tests.support.shared import Ask, SharedServers, ask
 
 from fogbell_local.servers import MongoServer, RabbitServer
+from fogbell_local.sink import SinkServer
 
 ASK = pytest.StashKey[Ask]()
 SHARED = pytest.StashKey[SharedServers]()
@@ -22,7 +22,8 @@ Client = pymongo.MongoClient[dict[str, Any]]
 def pytest_configure(config: pytest.Config) -> None:
     worker_input: dict[str, str] | None = getattr(config, "workerinput", None)
     if worker_input is not None:
-        config.stash[ASK] = functools.partial(ask, worker_input[SOCKET])
+        socket = worker_input[SOCKET]
+        config.stash[ASK] = lambda name: ask(socket, name)
         return
     shared = SharedServers()
     config.stash[SHARED] = shared
@@ -87,3 +88,10 @@ def own_rabbit(tmp_path: Path) -> Iterator[RabbitServer]:
     server = RabbitServer.start(tmp_path / "rabbitmq")
     yield server
     server.discard()
+
+
+@pytest.fixture
+def mail_sink(tmp_path: Path) -> Iterator[SinkServer]:
+    """A process that takes mails and webhooks; ``restart`` gives it another behaviour."""
+    with SinkServer.start(tmp_path / "sink") as sink:
+        yield sink
