@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any, ParamSpec, TypeVar
 
+import pymongo
 from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions
 from motor.motor_asyncio import (
@@ -133,8 +134,10 @@ class Database:
 @store_call
 async def _ping(db: Database, within: float) -> None:
     asked_at, started = datetime.now(UTC), monotonic()
-    reply = await db.handle.command("hello", maxTimeMS=int(within * 1000))
+    with pymongo.timeout(within):
+        reply = await db.handle.command("hello")
     if not reply.get("isWritablePrimary"):
         raise StoreUnavailableError("MongoDB has no primary at present")
     answered_at = asked_at + timedelta(seconds=monotonic() - started)
-    db.clock.adjust(reply["localTime"], asked_at, answered_at)
+    # Replies to commands are decoded without the database's options: the time comes naive.
+    db.clock.adjust(reply["localTime"].replace(tzinfo=UTC), asked_at, answered_at)
