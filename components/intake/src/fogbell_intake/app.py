@@ -147,9 +147,17 @@ async def _prepare(database: Database, prepared: asyncio.Event) -> None:
 def _background(stack: contextlib.AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
     """Run ``work`` until ``stack`` closes."""
     task = asyncio.create_task(work)
+    task.add_done_callback(_report_failure)
 
     async def stop() -> None:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
     stack.push_async_callback(stop)
+
+
+def _report_failure(task: asyncio.Task[None]) -> None:
+    """What fails in the background would otherwise fail in silence."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        log.error("background.failed", error=type(error).__qualname__)
