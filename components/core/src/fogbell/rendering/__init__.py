@@ -18,7 +18,7 @@ from fogbell.rendering.part import (
     template_context,
     undeclared,
 )
-from fogbell.rendering.preview import preview_in_process
+from fogbell.rendering.previewing import preview_in_process
 from fogbell.rendering.rendered import (
     RenderedEmail,
     RenderedInbox,

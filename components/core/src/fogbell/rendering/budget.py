@@ -8,8 +8,10 @@ write by its length. One step is at most about half a microsecond of work.
 
 from liquid.exceptions import ResourceLimitError
 
-MAX_STEPS = 100_000
+MAX_STEPS = 60_000
 """Steps for one part, all fields together: about 50 ms where every step is a dear one."""
+STEP_SHIFT = 6
+"""A step pays for 64 characters, or one element of a list, read or written."""
 MAX_TEXT = 1_000_000
 """Characters written for one part, captured blocks included."""
 MAX_VALUE = 1_000_000
@@ -20,7 +22,7 @@ MAX_RANGE = 10_000
 MAX_LOCALS = 1_000
 """Variables that one field may assign."""
 
-_ELEMENT = 32
+_ELEMENT = 1 << STEP_SHIFT
 
 
 class BudgetError(ResourceLimitError):
@@ -45,9 +47,11 @@ class Budget:
     def write(self, characters: int) -> None:
         """Take the room, and the steps, for writing so many characters."""
         self.text -= characters
+        self.steps -= characters >> STEP_SHIFT
         if self.text < 0:
             raise BudgetError(f"the text is longer than {MAX_TEXT} characters", token=None)
-        self.charge(characters >> 7)
+        if self.steps < 0:
+            self.charge(0)
 
 
 def weigh(value: object, room: int = MAX_VALUE) -> int:
@@ -55,6 +59,8 @@ def weigh(value: object, room: int = MAX_VALUE) -> int:
 
     Raises `BudgetError` as soon as it is more than ``room``, so that weighing is bounded too.
     """
+    if type(value) is str and len(value) <= room:
+        return len(value)
     total = _weight(value)
     pending = [value] if isinstance(value, (list, tuple, dict)) else []
     while pending and total <= room:
@@ -66,7 +72,9 @@ def weigh(value: object, room: int = MAX_VALUE) -> int:
             if isinstance(item, (list, tuple, dict)):
                 pending.append(item)
     if total > room:
-        raise BudgetError(f"a value is larger than {room} characters", token=None)
+        raise BudgetError(
+            f"a value is larger than {room} characters, or a list too long", token=None
+        )
     return total
 
 

@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from liquid import BoundTemplate
-from liquid.exceptions import LiquidError
+from liquid.exceptions import LiquidError, LiquidInterrupt
 from pydantic import JsonValue
 
 from fogbell.rendering.budget import Budget, BudgetError
-from fogbell.rendering.environment import Buffer, Context, environment
+from fogbell.rendering.environment import Buffer, Context, environment, shorten
 from fogbell.rendering.errors import RenderingError, TemplateSyntaxError
 from fogbell.rendering.lexer import is_liquid
 from fogbell.rendering.syntax import line_of, parse
@@ -47,6 +47,7 @@ class Field:
         self._template: BoundTemplate | None = None
         if is_liquid(source):
             self._template, self.weight = parse(environment(html=html), source, path)
+            self._template.nodes = [shorten(node) for node in self._template.nodes]
 
     def render(self, run: Run) -> str:
         """The field's text. Raises `RenderingError`."""
@@ -64,7 +65,10 @@ class Field:
         buffer = Buffer(run.budget)
         try:
             context = Context(template, run.names, run.budget, report)
-            template.render_with_context(context, buffer)
+            for node in template.nodes:
+                node.render_to_output(context, buffer)
+        except LiquidInterrupt:
+            raise RenderingError(self.path, "'break' or 'continue' outside a loop") from None
         except BudgetError as error:
             raise RenderingError(self.path, str(error.message)) from error
         except LiquidError as error:

@@ -9,7 +9,7 @@ from liquid import Environment, Markup
 from liquid.exceptions import FilterError, LiquidError
 from liquid.undefined import is_undefined
 
-from fogbell.rendering.budget import MAX_VALUE, Budget, BudgetError, weigh
+from fogbell.rendering.budget import MAX_VALUE, STEP_SHIFT, Budget, BudgetError, weigh
 
 MAX_DATE = 64
 """Characters of text that may stand for a date; the parser behind it is slow."""
@@ -37,7 +37,7 @@ def guard(name: str, func: Filter) -> Filter:
     def guarded(left: object, *args: object, context: Charged, **kwargs: object) -> object:
         values = (left, *args, *kwargs.values())
         cost = sum(weigh(value) for value in values)
-        context.budget.charge(2 + (cost >> 7))
+        context.budget.charge(2 + (cost >> STEP_SHIFT))
         if name != "default":
             _note_unknown(values)
         try:
@@ -52,7 +52,7 @@ def guard(name: str, func: Filter) -> Filter:
             raise FilterError(
                 f"filter '{name}' cannot take what it is given", token=None
             ) from error
-        weigh(result)
+        context.budget.charge(weigh(result) >> STEP_SHIFT)
         return result
 
     guarded.with_context = True  # type: ignore[attr-defined] # how python-liquid finds out
@@ -80,7 +80,17 @@ def _check_join(_budget: Budget, left: object, args: Sequence[object]) -> None:
 def _check_uniq(budget: Budget, left: object, _args: Sequence[object]) -> None:
     """Every element is compared with every other."""
     if isinstance(left, (list, tuple)):
-        budget.charge(len(left) * weigh(left) // 2048)
+        budget.charge(len(left) * weigh(left) >> 12)
+
+
+def _check_split(_budget: Budget, left: object, args: Sequence[object]) -> None:
+    separator = str(args[0]) if args else ""
+    pieces = str(left).count(separator) if separator else len(str(left))
+    _room_for(pieces << STEP_SHIFT)
+
+
+def _check_markup(budget: Budget, left: object, _args: Sequence[object]) -> None:
+    budget.charge(len(str(left)) >> 3)
 
 
 def _check_sort(budget: Budget, left: object, _args: Sequence[object]) -> None:
@@ -101,6 +111,8 @@ def _room_for(characters: int) -> None:
 _CHECKS: dict[str, Callable[[Budget, object, Sequence[object]], None]] = {
     "replace": _check_replace,
     "join": _check_join,
+    "split": _check_split,
+    "strip_html": _check_markup,
     "uniq": _check_uniq,
     "sort": _check_sort,
     "sort_natural": _check_sort,

@@ -29,7 +29,8 @@ def parse(env: SafeEnvironment, source: str, path: str) -> tuple[BoundTemplate, 
         template = env.from_string(source)
         _check_nodes(env, template)
     except LiquidError as error:
-        raise TemplateSyntaxError(path, _sentence(error), line_of(error.token)) from error
+        line = line_of(error.token) or source.count("\n") + 1
+        raise TemplateSyntaxError(path, _sentence(error), line) from error
     except (RecursionError, ValueError) as error:
         raise TemplateSyntaxError(path, "an expression is nested too deeply") from error
     return template, code_weight(tokens)
@@ -88,4 +89,4 @@ def _sentence(error: LiquidError) -> str:
         return str(cause.message)
     if isinstance(cause, RecursionError):
         return "an expression is nested too deeply"
-    return str(error.message)
+    return str(error.message).replace("end of expression", "the end")
