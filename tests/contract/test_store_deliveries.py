@@ -1,0 +1,162 @@
+"""Creating and reading deliveries on a real MongoDB."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from tests.support.deliveries import GRACE, claim_all, document, documents, new_delivery
+from tests.support.profiling import profiled
+
+from fogbell.identity import delivery_range, uuid7
+from fogbell.model.delivery import DeliveryView, NewDelivery
+from fogbell.model.status import Channel, DeliveryStatus, Lane
+from fogbell.store import deliveries
+from fogbell.store.database import Database
+
+SKIPPED = DeliveryStatus.SKIPPED
+
+
+def _many(notification: UUID, number: int, channel: Channel = Channel.EMAIL) -> list[NewDelivery]:
+    return [new_delivery(notification, f"r{n}", channel) for n in range(number)]
+
+
+async def test_a_new_delivery_waits_for_a_claim_within_its_grace(db: Database) -> None:
+    new = new_delivery()
+    before = datetime.now(UTC) - timedelta(milliseconds=1)
+    await deliveries.insert(db, [new], GRACE)
+    stored = await document(db, new.id)
+    assert (stored["status"], stored["claims"], stored["attempt_count"]) == ("pending", 0, 0)
+    assert before <= stored["created_at"] <= datetime.now(UTC)
+    assert stored["sweep_at"] == stored["created_at"] + GRACE
+    absent = {"not_before", "settled_at", "stored_at", "inline", "item", "reason", "owner"}
+    assert not absent & stored.keys()
+
+
+async def test_a_later_one_is_looked_at_when_its_grace_has_passed(db: Database) -> None:
+    later = db.clock.now() + timedelta(hours=1)
+    new = new_delivery(not_before=later)
+    await deliveries.insert(db, [new], GRACE)
+    assert (await document(db, new.id))["sweep_at"] == later + GRACE
+
+
+async def test_a_settled_one_is_never_looked_at(db: Database) -> None:
+    skipped = new_delivery(status=SKIPPED, reason="no_address")
+    item = {"title": "Hi", "data": {"$a.b": 1}}
+    stored_item = new_delivery(channel=Channel.INBOX, status=DeliveryStatus.DELIVERED, item=item)
+    await deliveries.insert(db, [skipped, stored_item], GRACE)
+    for one in (await documents(db, [skipped.id, stored_item.id])).values():
+        assert "sweep_at" not in one
+        assert one["settled_at"] == one["created_at"]
+    inbox = await document(db, stored_item.id)
+    assert (inbox["item"], inbox["stored_at"]) == (item, inbox["created_at"])
+
+
+async def test_inserting_again_changes_nothing(db: Database) -> None:
+    new = _many(uuid7(), 10)
+    await deliveries.insert(db, new[:6], GRACE)
+    await claim_all(db, [new[0].id])
+    before = await documents(db, [n.id for n in new[:6]])
+    await deliveries.insert(db, new, GRACE)
+    after = await documents(db, [n.id for n in new])
+    assert len(after) == 10
+    assert {i: after[i] for i in before} == before
+
+
+async def test_inserting_the_same_at_the_same_time_stores_each_once(db: Database) -> None:
+    new = _many(uuid7(), 100)
+    await asyncio.gather(*(deliveries.insert(db, new, GRACE) for _ in range(3)))
+    assert await db.deliveries.count_documents({}) == 100
+
+
+async def test_inserting_nothing_is_no_error(db: Database) -> None:
+    await deliveries.insert(db, [], GRACE)
+    assert await deliveries.existing(db, []) == set()
+
+
+async def test_what_exists_is_answered_from_the_index_alone(db: Database) -> None:
+    new = _many(uuid7(), 20)
+    await deliveries.insert(db, new[:12], GRACE)
+    async with profiled(db, db.deliveries) as seen:
+        found = await deliveries.existing(db, [n.id for n in new])
+    assert found == {n.id for n in new[:12]}
+    assert seen[0]["planSummary"] == "IXSCAN { _id: 1 }"
+    assert seen[0]["docsExamined"] == 0
+
+
+async def test_a_delivery_reads_back_as_it_was_given(db: Database) -> None:
+    inline = {"addresses": {"email": "x@example.org"}, "locale": None, "data": {"a.b": {"$c": 1}}}
+    new = new_delivery(channel=Channel.SMS, lane=Lane.BULK, inline=inline)
+    await deliveries.insert(db, [new], GRACE)
+    view = await deliveries.get(db, new.id)
+    assert view is not None
+    expected = DeliveryView(
+        new.id,
+        new.notification_id,
+        "ann",
+        Channel.SMS,
+        Lane.BULK,
+        DeliveryStatus.PENDING,
+        view.created_at,
+        inline=inline,
+    )
+    assert view == expected
+    assert await deliveries.get(db, uuid7()) is None
+
+
+async def _walk(db: Database, notification: UUID, limit: int) -> list[list[UUID]]:
+    pages: list[list[UUID]] = []
+    after: UUID | None = None
+    while True:
+        page = await deliveries.page(db, notification, after=after, limit=limit)
+        if not page:
+            return pages
+        pages.append([view.id for view in page])
+        after = page[-1].id
+
+
+async def test_pages_hold_every_delivery_of_one_notification_once_and_in_order(
+    db: Database,
+) -> None:
+    mine = uuid7()
+    # Another notification of the same millisecond has the same range of ids.
+    twin = UUID(int=mine.int ^ 1)
+    assert delivery_range(mine) == delivery_range(twin)
+    new = _many(mine, 25)
+    await deliveries.insert(db, [*new, *_many(twin, 25), *_many(uuid7(), 5)], GRACE)
+    pages = await _walk(db, mine, 10)
+    assert [len(page) for page in pages] == [10, 10, 5]
+    assert [i for page in pages for i in page] == sorted(n.id for n in new)
+
+
+@pytest.mark.parametrize(
+    ("status", "channel", "number"),
+    [
+        (None, Channel.SMS, 4),
+        (SKIPPED, None, 2),
+        (SKIPPED, Channel.SMS, 0),
+        (DeliveryStatus.PENDING, Channel.EMAIL, 3),
+    ],
+)
+async def test_a_page_can_be_of_one_status_and_channel(
+    db: Database, status: DeliveryStatus | None, channel: Channel | None, number: int
+) -> None:
+    notification = uuid7()
+    skipped = [new_delivery(notification, f"s{n}", status=SKIPPED) for n in range(2)]
+    others = [*_many(notification, 3), *_many(notification, 4, Channel.SMS)]
+    await deliveries.insert(db, [*skipped, *others], GRACE)
+    page = await deliveries.page(db, notification, status=status, channel=channel)
+    assert len(page) == number
+    assert {v.status for v in page} <= {status or v.status for v in page}
+    assert {v.channel for v in page} <= {channel or v.channel for v in page}
+
+
+async def test_within_a_transaction_a_duplicate_aborts_it(db: Database) -> None:
+    there, new = _many(uuid7(), 2)
+    await deliveries.insert(db, [there], GRACE)
+    async with await db.client.start_session() as session:
+        session.start_transaction()
+        await deliveries.insert(db, [new, there], GRACE, session)
+        with pytest.raises(Exception, match="aborted"):
+            await session.commit_transaction()
+    assert await deliveries.existing(db, [new.id]) == set()
