@@ -37,6 +37,8 @@ async def insert(
 
     Within a transaction a duplicate aborts it: there the caller has looked the ids up first.
     """
+    if not new:
+        return
     now = db.clock.now()
     documents = [delivery_document(delivery, now, grace) for delivery in new]
     try:
