@@ -162,7 +162,7 @@ class Hub:
         """One timer for all streams."""
         clock = asyncio.get_running_loop().time
         while True:
-            await asyncio.sleep(min(1.0, self.settings.heartbeat))
+            await asyncio.sleep(min(1.0, self.settings.heartbeat_seconds))
             for stream in list(self._all()):
                 stream.tick(clock(), self.now())
 

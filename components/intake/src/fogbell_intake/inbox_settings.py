@@ -2,18 +2,18 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from fogbell.settings import Group
 
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://[A-Za-z0-9.:\[\]-]+)$")]
 
 
-class InboxSettings(BaseModel):
+class InboxSettings(Group):
     """Settings of the inbox, ``FOGBELL_INBOX__<NAME>``; lists are written as JSON.
 
     The secrets that sign tokens are ``FOGBELL_INBOX_TOKEN_SECRET``.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     token_seconds: int = Field(default=3600, ge=1, le=86_400)
     """For how many seconds a recipient's token opens the inbox. A token cannot be taken back."""
@@ -22,11 +22,11 @@ class InboxSettings(BaseModel):
     """Origins of web pages that may ask ``/v1/inbox`` from a browser, such as
     ``["https://app.example.org"]``. Empty: none but pages of intake's own origin."""
 
-    heartbeat: float = Field(default=15.0, gt=0, le=300)
+    heartbeat_seconds: float = Field(default=15.0, gt=0, le=300)
     """Seconds of silence after which a stream sends a comment: shorter than the idle timeout of
     every proxy in between."""
 
-    poll: float = Field(default=30.0, gt=0, le=3600)
+    poll_seconds: float = Field(default=30.0, gt=0, le=3600)
     """Seconds after which a stream looks for items whose event was lost; while RabbitMQ is away,
     this is how late a live item may be."""
 
@@ -34,7 +34,7 @@ class InboxSettings(BaseModel):
     """Bytes of new items that wait for one slow client. What does not fit is read again from
     MongoDB as fast as the client takes it."""
 
-    write_timeout: float = Field(default=30.0, gt=0, le=3600)
+    write_timeout_seconds: float = Field(default=30.0, gt=0, le=3600)
     """Seconds that a client may take nothing before its stream is cut; it can resume."""
 
     max_streams: int = Field(default=5_000, ge=1)

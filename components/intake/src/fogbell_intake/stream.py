@@ -126,13 +126,13 @@ class Stream:
             self._pass_at = self._next_pass()
             self._blocked = False
             self.catch_up()
-        if now - self._spoke_at >= self._settings.heartbeat and not self._words:
+        if now - self._spoke_at >= self._settings.heartbeat_seconds and not self._words:
             self._words = HEARTBEAT
             self._wake.set()
 
     def _next_pass(self) -> float:
         # Spread, so that streams that came together do not read together for ever.
-        return self._clock() + self._settings.poll * random.uniform(0.75, 1.25)  # noqa: S311
+        return self._clock() + self._settings.poll_seconds * random.uniform(0.75, 1.25)  # noqa: S311
 
     def _take_words(self) -> bytes:
         words, self._words = self._words, b""

@@ -92,7 +92,7 @@ async def stream(request: Request) -> Response:
         ) from None
     return StreamResponse(
         opened,
-        write_timeout=hub.settings.write_timeout,
+        write_timeout=hub.settings.write_timeout_seconds,
         closed=lambda: hub.forget(opened),
     )
 
