@@ -90,7 +90,7 @@ METHOD_NOT_ALLOWED = _type(
     "method-not-allowed",
     "The path does not take this method",
     405,
-    "The header Allow lists what it takes.",
+    "The header Allow lists the methods that it takes. HEAD is taken wherever GET is.",
 )
 REQUEST_TIMEOUT = _type(
     "request-timeout",
