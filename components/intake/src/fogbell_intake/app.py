@@ -10,15 +10,20 @@ import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
+from fogbell import __version__
 from fogbell.broker import EventListener, Publisher, Topology
 from fogbell.store.database import Database, StoreUnavailableError
 from fogbell.store.indexes import ensure_indexes
+from fogbell.telemetry.health import serve_health
 from fogbell_intake import problems
+from fogbell_intake.accepting import Accepter
 from fogbell_intake.auth import KeyRing
 from fogbell_intake.cors import InboxCors
 from fogbell_intake.hub import Hub
 from fogbell_intake.limits import RateLimiter
+from fogbell_intake.metrics import IntakeMetrics
 from fogbell_intake.middleware import RequestMiddleware
+from fogbell_intake.posting import PostingSettings
 from fogbell_intake.previews import PREVIEWS_AT_ONCE
 from fogbell_intake.routes import TABLE
 from fogbell_intake.routing import starlette_routes
@@ -72,7 +77,6 @@ async def _open(app: Starlette, settings: IntakeSettings, stack: contextlib.Asyn
     """
     state = app.state
     state.settings = settings
-    state.stopping = asyncio.Event()
     state.database = database = Database(
         settings.mongodb.uri.get_secret_value(), settings.mongodb.database, app_name=NAME
     )
@@ -80,10 +84,12 @@ async def _open(app: Starlette, settings: IntakeSettings, stack: contextlib.Asyn
     state.prepared = asyncio.Event()
     _background(stack, _prepare(database, state.prepared))
 
-    state.publisher = publisher = _publisher(settings)
+    state.metrics = IntakeMetrics()
+    state.publisher = publisher = _publisher(settings, state.metrics)
     publisher.start()
     stack.push_async_callback(publisher.close)
     state.broker_connected = lambda: publisher.connected
+    _open_posting(app, settings, stack)
 
     state.keys = KeyRing(
         database,
@@ -93,6 +99,7 @@ async def _open(app: Starlette, settings: IntakeSettings, stack: contextlib.Asyn
     )
     stack.push_async_callback(state.keys.close)
     _open_inbox(app, settings, stack)
+    await _serve_metrics(app, settings, stack)
 
 
 def _open_inbox(app: Starlette, settings: IntakeSettings, stack: contextlib.AsyncExitStack) -> None:
@@ -103,7 +110,6 @@ def _open_inbox(app: Starlette, settings: IntakeSettings, stack: contextlib.Asyn
     state.hub = hub = Hub(state.database, settings.inbox)
     hub.start()
     stack.push_async_callback(hub.close)
-    _background(stack, _end_streams(state.stopping, hub))
     listener = EventListener(
         settings.rabbitmq.uri.get_secret_value(),
         _topology(settings),
@@ -115,15 +121,42 @@ def _open_inbox(app: Starlette, settings: IntakeSettings, stack: contextlib.Asyn
     stack.push_async_callback(listener.close)
 
 
-async def _end_streams(stopping: asyncio.Event, hub: Hub) -> None:
-    """The server waits for open answers before the lifespan ends: streams have to hear earlier."""
-    await stopping.wait()
-    hub.end_streams()
+def _open_posting(
+    app: Starlette, settings: IntakeSettings, stack: contextlib.AsyncExitStack
+) -> None:
+    state, protocol = app.state, settings.protocol
+    grace = timedelta(seconds=protocol.grace_seconds)
+    state.posting = PostingSettings(
+        expansion_grace=grace,
+        look_after=timedelta(seconds=protocol.settle_seconds),
+        keep=timedelta(days=settings.retention.deliveries_days),
+    )
+    state.accepter = accepter = Accepter(state.database, state.publisher, grace)
+    stack.push_async_callback(accepter.close)
 
 
-def _publisher(settings: IntakeSettings) -> Publisher:
+async def _serve_metrics(
+    app: Starlette, settings: IntakeSettings, stack: contextlib.AsyncExitStack
+) -> None:
+    async def missing() -> dict[str, str]:
+        prepared: asyncio.Event = app.state.prepared
+        return {} if prepared.is_set() else {"mongodb": "not reached yet"}
+
+    server = await serve_health(
+        app.state.metrics.registry,
+        settings.metrics.host,
+        settings.metrics.port,
+        missing,
+        component="intake",
+        version=__version__,
+    )
+    app.state.metrics_port = server.port
+    stack.push_async_callback(server.close)
+
+
+def _publisher(settings: IntakeSettings, metrics: IntakeMetrics) -> Publisher:
     uri = settings.rabbitmq.uri.get_secret_value()
-    return Publisher(uri, _topology(settings), name=NAME, count=lambda _: None)
+    return Publisher(uri, _topology(settings), name=NAME, count=metrics.published)
 
 
 def _topology(settings: IntakeSettings) -> Topology:

@@ -50,7 +50,7 @@ class Loader:
         contents, endings, people = await asyncio.gather(
             self._contents_of(ids),
             notifications.endings(self._db, ids),
-            recipients.read_many(self._db, _directory_ids(claimed)),
+            recipients.read_many(self._db, sorted(_directory_ids(claimed))),
         )
         loaded = Loaded()
         for delivery in claimed:

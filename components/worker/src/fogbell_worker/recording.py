@@ -6,10 +6,11 @@ and is not yet recorded is what a kill repeats.
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+from uuid import UUID
 
 import structlog
 
@@ -138,7 +139,7 @@ class Recorder:
             for e in entries
         ]
 
-    def _judge(self, entry: _Entry, endings: dict[object, Ending], now: datetime) -> Verdict:
+    def _judge(self, entry: _Entry, endings: Mapping[UUID, Ending], now: datetime) -> Verdict:
         assert entry.attempt is not None
         delivery = entry.delivery
         ending = endings.get(delivery.notification_id, _UNENDED)

@@ -1,0 +1,77 @@
+"""Structured logs on standard error: one JSON object a line, for our own and for libraries' lines.
+
+Logs carry delivery, notification and request ids, never addresses or content. Masking what looks
+like an address or a secret is the last line of defence, not the first.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+MASK = "[masked]"
+_SENSITIVE = re.compile(
+    r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+"  # an e-mail address
+    r"|\b(?:fbk|whsec|fbi)_[\w+/=.-]{8,}"  # API keys, webhook secrets, inbox tokens
+    r"|(?<=://)[^/\s@]+:[^/\s@]+(?=@)"  # user and password in a URI
+    r"|\+[1-9]\d{6,14}\b"  # a telephone number
+)
+_QUIET = ("aio_pika", "aiormq", "httpcore2", "httpx2", "motor", "pymongo", "asyncio")
+"""Their info and debug lines name hosts and URLs, or say nothing that our own do not."""
+
+Event = MutableMapping[str, Any]
+
+
+def configure_logging(component: str, level: str, fmt: str) -> None:
+    """Send everything to standard error: ``fmt`` is ``json`` or ``console``."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _component(component),
+        structlog.processors.format_exc_info,
+        mask,
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer(sort_keys=True)
+        if fmt == "json"
+        else structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+def mask(_logger: object, _method: str, event: Event) -> Event:
+    """Mask what looks like an address or a secret, in every string of a line."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = _SENSITIVE.sub(MASK, value)
+    return event
+
+
+def _component(component: str) -> structlog.typing.Processor:
+    def add(_logger: object, _method: str, event: Event) -> Event:
+        event["component"] = component
+        return event
+
+    return add

@@ -1,0 +1,206 @@
+"""Wires one sweep window: sweep, wait, sweep again, until the window ends."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import structlog
+
+from fogbell import __version__
+from fogbell.broker import Publisher, Topology
+from fogbell.model.status import PUSH_CHANNELS, Lane
+from fogbell.store import retention, sweeping
+from fogbell.store.database import Database, StoreUnavailableError
+from fogbell.store.indexes import ensure_indexes
+from fogbell.telemetry.health import serve_health
+from fogbell_retry.metrics import RetryMetrics
+from fogbell_retry.settings import RetryComponentSettings
+from fogbell_retry.sweep import Sweeper, SweepSettings, Swept
+from fogbell_retry.window import window_end
+
+log = structlog.get_logger(__name__)
+
+BROKER_WAIT = 5.0
+"""Seconds to wait for RabbitMQ before the first sweep; without it only leases are looked after."""
+
+TERMINATION_LOG = Path("/dev/termination-log")
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a window did; the Job's termination message."""
+
+    sweeps: int = 0
+    failed_sweeps: int = 0
+    released: dict[str, int] = field(default_factory=dict)
+    settled: int = 0
+    purged: int = 0
+
+    def add(self, swept: Swept) -> None:
+        """Add one sweep."""
+        self.sweeps += 1
+        self.settled += swept.settled
+        for reason in ("publish_lost", "retry_due", "lease_expired", "expansions"):
+            self.released[reason] = self.released.get(reason, 0) + getattr(swept, reason)
+
+    def text(self) -> str:
+        """As JSON on one line."""
+        return json.dumps(
+            {
+                "sweeps": self.sweeps,
+                "failed_sweeps": self.failed_sweeps,
+                "released": self.released,
+                "settled": self.settled,
+                "purged": self.purged,
+            }
+        )
+
+
+class Retry:
+    """One process: one window, or one sweep."""
+
+    def __init__(self, settings: RetryComponentSettings, *, once: bool) -> None:
+        self._settings = settings
+        self._once = once
+        self._metrics = RetryMetrics()
+        self._db = Database(
+            settings.mongodb.uri.get_secret_value(),
+            settings.mongodb.database,
+            app_name="fogbell-retry",
+        )
+        topology = Topology(settings.rabbitmq.prefix, settings.rabbitmq.max_length)
+        self._publisher = Publisher(
+            settings.rabbitmq.uri.get_secret_value(),
+            topology,
+            name="fogbell-retry",
+            count=self._metrics.published,
+        )
+        self._sweeper = Sweeper(
+            self._db, self._publisher, topology, _sweep_settings(settings), self._metrics
+        )
+        self._retention = settings.retention.retention()
+        self._stop = asyncio.Event()
+        self.summary = Summary()
+
+    async def run(self) -> int:
+        """Sweep for the window; returns the exit code: 1 where no sweep succeeded at all."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
+        metrics = self._settings.metrics
+        async with contextlib.AsyncExitStack() as stack:
+            stack.callback(self._db.close)
+            health = await serve_health(
+                self._metrics.registry,
+                metrics.host,
+                metrics.port,
+                self._missing,
+                component="retry",
+                version=__version__,
+            )
+            stack.push_async_callback(health.close)
+            self._publisher.start()
+            stack.push_async_callback(self._publisher.close)
+            await self._window()
+        log.info("window_ended", summary=self.summary.text())
+        _leave_summary(self.summary)
+        return 0 if self.summary.sweeps else 1
+
+    async def _window(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._publisher.wait_connected(), BROKER_WAIT)
+        end = window_end(self._settings.job_name, self._db.clock.now())
+        await self._look_around()
+        while True:
+            swept = await self._sweep()
+            if self._once and not (swept and swept.held_until):
+                return
+            if await self._pause(end, swept):
+                return
+
+    async def _pause(self, end: datetime, swept: Swept | None) -> bool:
+        """Wait for the next sweep; True if there is none.
+
+        A single sweep that met a hold waits it out, or leases would never end where only single
+        sweeps are made.
+        """
+        pause = timedelta(seconds=self._settings.sweep.interval_seconds)
+        now = self._db.clock.now()
+        if self._once and swept and swept.held_until:
+            pause = max(swept.held_until - now, timedelta(0)) + timedelta(milliseconds=50)
+        elif now + pause > end:
+            return True
+        try:
+            await asyncio.wait_for(self._stop.wait(), pause.total_seconds())
+        except TimeoutError:
+            return False
+        return True
+
+    async def _sweep(self) -> Swept | None:
+        try:
+            swept = await self._sweeper.sweep()
+            purged = await retention.purge(
+                self._db, self._retention, self._settings.sweep.purge_at_once
+            )
+        except StoreUnavailableError as error:
+            self.summary.failed_sweeps += 1
+            log.warning("sweep_failed", error=str(error))
+            return None
+        self.summary.add(swept)
+        self.summary.purged += purged.notifications
+        log.info("swept", **_shown(swept))
+        return swept
+
+    async def _look_around(self) -> None:
+        """Once a window: what the gauges show costs a scan of an index."""
+        try:
+            await self._db.ping()
+            await ensure_indexes(self._db)
+            self._metrics.outstanding(await sweeping.outstanding(self._db))
+            for channel in PUSH_CHANNELS:
+                for lane in Lane:
+                    due = await sweeping.oldest_due(self._db, lane, channel)
+                    self._metrics.oldest(channel, lane, due, self._db.clock.now())
+        except StoreUnavailableError as error:
+            log.warning("gauges_not_read", error=str(error))
+
+    async def _missing(self) -> dict[str, str]:
+        return {} if self._publisher.connected else {"rabbitmq": "not connected"}
+
+
+def _sweep_settings(settings: RetryComponentSettings) -> SweepSettings:
+    protocol = settings.protocol
+    return SweepSettings(
+        grace=timedelta(seconds=protocol.grace_seconds),
+        grace_cap=timedelta(seconds=protocol.grace_cap_seconds),
+        hold=timedelta(seconds=protocol.expiry_hold_seconds),
+        lost_leases_limit=protocol.lost_leases_limit,
+        enough={
+            Lane.TRANSACTIONAL: settings.sweep.enough_transactional,
+            Lane.BULK: settings.sweep.enough_bulk,
+        },
+        settle_pause=timedelta(seconds=protocol.settle_seconds),
+        settle_pause_cap=timedelta(seconds=protocol.settle_cap_seconds),
+        keep=timedelta(days=settings.retention.deliveries_days),
+    )
+
+
+def _shown(swept: Swept) -> dict[str, object]:
+    return {
+        "publish_lost": swept.publish_lost,
+        "retry_due": swept.retry_due,
+        "lease_expired": swept.lease_expired,
+        "expansions": swept.expansions,
+        "settled": swept.settled,
+        "held": swept.held_until is not None,
+    }
+
+
+def _leave_summary(summary: Summary) -> None:
+    """Where Kubernetes keeps a message of what ended (at most 4096 bytes)."""
+    if os.access(TERMINATION_LOG, os.W_OK):
+        TERMINATION_LOG.write_text(summary.text())

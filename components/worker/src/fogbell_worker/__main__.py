@@ -1,0 +1,24 @@
+"""``fogbell-worker``: read the settings, then work until told to stop."""
+
+import uvloop
+
+from fogbell.settings import load
+from fogbell.telemetry.logs import configure_logging
+from fogbell_worker.app import Worker
+from fogbell_worker.settings import WorkerSettings
+
+
+def main() -> None:
+    """Run the worker; exits 2 on wrong settings."""
+    settings = load(WorkerSettings)
+    configure_logging("worker", settings.log.level, settings.log.format)
+    uvloop.run(_run(settings))
+
+
+async def _run(settings: WorkerSettings) -> None:
+
+    await Worker(settings).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,210 @@
+"""Wires the worker: one runner, recorder and consumer for each channel and lane it serves."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from fogbell import __version__
+from fogbell.broker import Consumer, Publisher, Topology
+from fogbell.expansion.expander import Expander, ExpansionSettings
+from fogbell.model.status import Channel, Lane
+from fogbell.store.database import Database, StoreUnavailableError
+from fogbell.store.indexes import ensure_indexes
+from fogbell.telemetry.health import serve_health
+from fogbell_worker.channels.email.sender import EmailSender
+from fogbell_worker.channels.webhook.sender import WebhookSender
+from fogbell_worker.expanding import PREFETCH, ExpansionRunner
+from fogbell_worker.lane import LaneRunner, LaneSettings
+from fogbell_worker.loading import Loader
+from fogbell_worker.metrics import WorkerMetrics
+from fogbell_worker.recording import Recorder
+from fogbell_worker.sending import ChannelSender
+from fogbell_worker.settings import WorkerSettings
+
+log = structlog.get_logger(__name__)
+
+PREPARE_PAUSE = 1.0
+CLOCK_PAUSE = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """All that serves one queue."""
+
+    consumer: Consumer
+    runner: LaneRunner | ExpansionRunner
+    recorder: Recorder | None = None
+
+
+class Worker:
+    """Everything one process runs."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
+        self.metrics = WorkerMetrics()
+        self._db = Database(
+            settings.mongodb.uri.get_secret_value(),
+            settings.mongodb.database,
+            app_name="fogbell-worker",
+        )
+        self._topology = Topology(settings.rabbitmq.prefix, settings.rabbitmq.max_length)
+        self._broker_uri = settings.rabbitmq.uri.get_secret_value()
+        self._publisher = Publisher(
+            self._broker_uri, self._topology, name="fogbell-worker", count=self.metrics.published
+        )
+        self._loader = Loader(self._db)
+        self._senders = self._make_senders()
+        self._served: list[_Served] = []
+
+    async def run(self) -> None:
+        """Work until SIGTERM or SIGINT, then lose and repeat nothing."""
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        metrics = self._settings.metrics
+        async with contextlib.AsyncExitStack() as stack:
+            stack.callback(self._db.close)
+            health = await serve_health(
+                self.metrics.registry,
+                metrics.host,
+                metrics.port,
+                self._missing,
+                component="worker",
+                version=__version__,
+            )
+            stack.push_async_callback(health.close)
+            clock = asyncio.create_task(self._keep_clock())
+            stack.callback(clock.cancel)
+            if await self._prepared(stop):
+                self._start()
+                log.info("worker_started", queues=len(self._served), metrics_port=health.port)
+                await stop.wait()
+            log.info("worker_stopping")
+            await self._stop()
+        log.info("worker_stopped")
+
+    async def _prepared(self, stop: asyncio.Event) -> bool:
+        """Wait for MongoDB, unless told to stop before it comes."""
+        while not stop.is_set():
+            try:
+                await self._db.ping()
+                await ensure_indexes(self._db)
+            except StoreUnavailableError:
+                log.warning("waiting_for_mongodb")
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), PREPARE_PAUSE)
+            else:
+                return True
+        return False
+
+    async def _keep_clock(self) -> None:
+        while True:
+            await asyncio.sleep(CLOCK_PAUSE)
+            with contextlib.suppress(StoreUnavailableError):
+                await self._db.ping()
+
+    def _start(self) -> None:
+        self._publisher.start()
+        for channel in sorted(self._settings.channels):
+            for lane in sorted(self._settings.lanes):
+                self._served.append(self._serve(channel, lane))
+        if self._settings.expand:
+            self._served.append(self._serve_expansion())
+        for served in self._served:
+            served.runner.start()
+            served.consumer.start()
+
+    async def _stop(self) -> None:
+        """Take nothing new, finish what is being sent, record it, acknowledge it, disconnect."""
+        for served in self._served:
+            await served.consumer.pause()
+        try:
+            async with asyncio.timeout(self._settings.shutdown_seconds):
+                await asyncio.gather(*(served.runner.stop() for served in self._served))
+        except TimeoutError:
+            log.warning("shutdown_incomplete", left_to="leases")
+        for served in self._served:
+            if served.recorder is not None:
+                await served.recorder.close()
+            await served.consumer.close()
+        await asyncio.gather(*(sender.close() for sender in self._senders.values()))
+        await self._publisher.close()
+
+    def _make_senders(self) -> dict[Channel, ChannelSender]:
+        settings, on_unknown = self._settings, self.metrics.unknown_variable
+        makers: dict[Channel, Callable[[], ChannelSender]] = {
+            Channel.WEBHOOK: lambda: WebhookSender(settings.webhook, on_unknown=on_unknown),
+        }
+        if (email := settings.email) is not None:
+            makers[Channel.EMAIL] = lambda: EmailSender(email, on_unknown=on_unknown)
+        return {channel: makers[channel]() for channel in settings.channels}
+
+    def _serve(self, channel: Channel, lane: Lane) -> _Served:
+        settings, bounds = self._settings, self._settings.bounds(lane)
+        bulk = lane is Lane.BULK
+        recorder = Recorder(
+            self._db,
+            settings.retry.policy(),
+            self.metrics,
+            gather=settings.protocol.record_interval_seconds if bulk else 0.0,
+        )
+        runner = LaneRunner(
+            self._db,
+            self._senders[channel],
+            self._loader,
+            recorder,
+            LaneSettings(
+                channel=channel,
+                lane=lane,
+                batch=settings.claim_batch,
+                batches=bounds.batches,
+                slots=bounds.slots,
+                lease=settings.protocol.lease_seconds,
+                margin=settings.protocol.lease_margin_seconds,
+            ),
+        )
+        consumer = self._consumer(self._topology.queue(channel, lane), bounds.prefetch, runner)
+        return _Served(consumer, runner, recorder)
+
+    def _serve_expansion(self) -> _Served:
+        protocol = self._settings.protocol
+        expander = Expander(
+            self._db,
+            self._publisher,
+            ExpansionSettings(
+                lease=timedelta(seconds=protocol.lease_seconds),
+                grace=timedelta(seconds=protocol.grace_seconds),
+                look_after=timedelta(seconds=protocol.settle_seconds),
+            ),
+            self.metrics.unknown_variable,
+        )
+        runner = ExpansionRunner(expander)
+        return _Served(self._consumer(self._topology.expansion, PREFETCH, runner), runner)
+
+    def _consumer(
+        self, queue: str, prefetch: int, runner: LaneRunner | ExpansionRunner
+    ) -> Consumer:
+        return Consumer(
+            self._broker_uri,
+            self._topology,
+            queue,
+            prefetch=prefetch,
+            receive=runner.receive,
+            count_undecodable=self.metrics.undecodable,
+        )
+
+    async def _missing(self) -> dict[str, str]:
+        """What this process lacks to do its work, for /readyz."""
+        missing: dict[str, str] = {}
+        try:
+            await self._db.ping()
+        except StoreUnavailableError as error:
+            missing["mongodb"] = str(error)
+        if not self._served or not all(s.consumer.consuming.is_set() for s in self._served):
+            missing["rabbitmq"] = "not consuming every queue yet"
+        return missing

@@ -1,0 +1,106 @@
+"""What the worker counts (names and labels: docs/metrics.md). No ids, no addresses in labels."""
+
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from fogbell.model.status import Cause
+from fogbell.store.records import Record
+
+DURATION_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+END_TO_END_BUCKETS = (
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1,
+    5,
+    30,
+    60,
+    300,
+    1800,
+    7200,
+    43200,
+)
+UNSENT = "none"
+"""The provider of a delivery that was settled without an attempt."""
+
+
+class WorkerMetrics:
+    """The worker's metrics in a registry of their own; also the recorder's observer."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        self._deliveries = Counter(
+            "fogbell_deliveries",
+            "Deliveries recorded, by what came of the attempt: delivered, failed, dead,"
+            " skipped or cancelled.",
+            ["channel", "provider", "outcome"],
+            registry=self.registry,
+        )
+        self._duration = Histogram(
+            "fogbell_delivery_duration_seconds",
+            "From the start of an attempt to the provider's answer.",
+            ["channel", "provider"],
+            buckets=DURATION_BUCKETS,
+            registry=self.registry,
+        )
+        self._end_to_end = Histogram(
+            "fogbell_end_to_end_seconds",
+            "From accepted to delivered.",
+            ["channel", "lane"],
+            buckets=END_TO_END_BUCKETS,
+            registry=self.registry,
+        )
+        self._claims_lost = Counter(
+            "fogbell_claim_lost",
+            "Records that found their claim gone and changed nothing.",
+            registry=self.registry,
+        )
+        self._published = Counter(
+            "fogbell_publish",
+            "Messages published, by whether the broker confirmed them.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self._undecodable = Counter(
+            "fogbell_messages_undecodable",
+            "Messages that were no message of ours and went to the dead letters.",
+            registry=self.registry,
+        )
+        self._unknown = Counter(
+            "fogbell_template_unknown_variables",
+            "Variables that a template named and nobody provided: rendered as nothing.",
+            registry=self.registry,
+        )
+
+    def recorded(self, record: Record, now: datetime) -> None:
+        """A record was stored."""
+        channel, attempt = record.delivery.channel.value, record.attempt
+        provider = attempt.provider if attempt else UNSENT
+        self._deliveries.labels(channel, provider, record.status.value).inc()
+        if attempt is not None:
+            seconds = (attempt.finished_at - attempt.started_at).total_seconds()
+            self._duration.labels(channel, provider).observe(max(0.0, seconds))
+        if record.verdict.cause is Cause.ACCEPTED:
+            waited = (now - record.delivery.created_at).total_seconds()
+            self._end_to_end.labels(channel, record.delivery.lane.value).observe(max(0.0, waited))
+
+    def lost(self, record: Record) -> None:  # noqa: ARG002 - the observer's shape
+        """A record found its claim gone."""
+        self._claims_lost.inc()
+
+    def published(self, outcome: str) -> None:
+        """A message was ``confirmed`` or has ``failed``."""
+        self._published.labels(outcome).inc()
+
+    def undecodable(self) -> None:
+        """A message went to the dead letters."""
+        self._undecodable.inc()
+
+    def unknown_variable(self) -> None:
+        """A template named a variable that nobody provided."""
+        self._unknown.inc()
