@@ -21,6 +21,7 @@ def intake_settings(mongo: str, database: str, rabbit: str, **others: Any) -> In
     values: dict[str, Any] = {
         "mongodb": {"uri": mongo, "database": database},
         "rabbitmq": {"uri": rabbit},
+        "metrics": {"host": "127.0.0.1", "port": 0},
         "http": {"host": "127.0.0.1", "port": 0, "shutdown_seconds": 2},
         "bootstrap_api_key": KEY,
         "inbox_token_secret": TOKEN_SECRET,

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from fogbell.settings import load
+from fogbell.telemetry.logs import configure_logging
 from fogbell_intake.app import begin_stop, create_app
 from fogbell_intake.server import Server
 from fogbell_intake.settings import IntakeSettings
@@ -17,6 +18,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     settings = load(IntakeSettings)
+    configure_logging("intake", settings.log.level, settings.log.format)
     app = create_app(settings)
     server = Server(
         app,
