@@ -167,6 +167,22 @@ async def test_a_connection_that_the_relay_closed_while_idle_is_replaced_within_
     assert (server.sessions, len(server.mails)) == (2, 2)
 
 
+async def test_a_connection_that_spoke_unasked_is_not_used_again() -> None:
+    async with relay() as server, sender(server.port) as channel:
+        await channel.send(work())
+        for writer in server.writers:
+            writer.write(b"250 by the way\r\n")
+        await eventually(lambda: not channel.pool._idle[0].usable)
+        reply = (await channel.send(work())).reply
+    assert reply.outcome is Outcome.ACCEPTED
+    assert (server.sessions, len(server.mails)) == (2, 2)
+
+
+async def test_after_a_421_nothing_more_is_waited_for() -> None:
+    reply = await answer({"MAIL": "421 4.3.2 bye", "RCPT": SILENCE})
+    assert (reply.outcome, reply.reason) == (Outcome.TRANSIENT, "throttled")
+
+
 async def test_a_fresh_connection_that_answers_421_is_not_tried_again() -> None:
     async with (
         relay({"MAIL": "421 4.7.0 slow down|close"}) as server,

@@ -196,6 +196,15 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused_unless_told(
     assert accepted.outcome is Outcome.ACCEPTED
 
 
+async def test_opportunistic_starttls_encrypts_without_asking_who_is_there(
+    tls: ssl.SSLContext,
+) -> None:
+    inbox = Inbox()
+    async with server(inbox, tls_context=tls) as port, sender(port) as channel:
+        assert (await channel.send(work())).reply.outcome is Outcome.ACCEPTED
+    assert inbox.protected == [True]
+
+
 async def test_required_starttls_never_sends_in_the_clear() -> None:
     inbox = Inbox()
     async with server(inbox) as port, sender(port, "smtp+starttls") as channel:

@@ -40,6 +40,14 @@ def test_a_subject_reads_back_as_it_was(subject: str) -> None:
     assert str(message["Subject"]) == plain(subject)
 
 
+@pytest.mark.parametrize("text", ["=?utf-8?q?forged?=", "a =?utf-8?b?Zm9yZ2Vk?= b"])
+def test_what_looks_like_an_encoded_word_reads_back_as_it_was(text: str) -> None:
+    assert str(parsed("Subject", unstructured("Subject", text))["Subject"]) == text
+    assert read_display(mailbox("From", f"{text} <ann@example.org>")[0]) == text
+    address = parsed("From", mailbox("From", f"{text} <ann@example.org>")[0])["From"].addresses[0]
+    assert address.display_name == text
+
+
 @given(ONE_LINE)
 def test_every_line_of_an_encoded_subject_is_short(subject: str) -> None:
     value = unstructured("Subject", "é" + subject)

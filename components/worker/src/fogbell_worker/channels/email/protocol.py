@@ -36,11 +36,6 @@ class SmtpProtocol(asyncio.Protocol):
         """Note the end and wake whoever waits."""
         self._end("connection_lost")
 
-    def eof_received(self) -> bool:
-        """A server that stops talking is gone: SMTP has no half-open connections."""
-        self._end("connection_lost")
-        return False
-
     def data_received(self, data: bytes) -> None:
         """Collect replies. One that nobody asked for stays, and makes the connection unusable."""
         try:

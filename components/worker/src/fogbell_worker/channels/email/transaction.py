@@ -148,9 +148,7 @@ async def _interrupted(connection: SmtpConnection, handover: Handover) -> Reply:
     """The server spoke or left before the end of the mail: nothing was taken, whatever it said."""
     answer = await connection.protocol.replies(1)
     connection.protocol.abort("relay_protocol")
-    if answer and answer[0].code >= 400:
-        return classify(Stage.DATA, answer[0])
-    return _lost(connection, handover)
+    return classify(Stage.DATA, answer[0]) if answer else _lost(connection, handover)
 
 
 def _lost(connection: SmtpConnection, handover: Handover) -> Reply:
