@@ -1,0 +1,184 @@
+"""The directory against a real MongoDB."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from fogbell.model.recipient import Recipient
+from fogbell.store import recipients
+from fogbell.store.database import Database
+
+ANN = Recipient.model_validate(
+    {
+        "id": "ann",
+        "addresses": {
+            "email": "ann@example.org",
+            "sms": "+31612345678",
+            "push": [
+                {"provider": "fcm", "token": "t"},
+                {"provider": "web", "url": "https://p.example/"},
+            ],
+            "webhook": {"url": "https://x.example/hook", "secrets": ["whsec_new", "whsec_old"]},
+        },
+        "locale": "de-AT",
+        "time_zone": "Europe/Vienna",
+        "groups": ["vip", "all"],
+        "attributes": {"plan": "pro", "seats": 5, "tags": ["a"], "nested": {"x": None}},
+    }
+)
+
+
+def person(name: str, *groups: str, **attributes: Any) -> Recipient:
+    return Recipient(id=name, groups=list(groups), attributes=attributes)
+
+
+async def everyone(db: Database, **query: Any) -> list[str]:
+    """A whole walk, in pages of two."""
+    names: list[str] = []
+    while page := await recipients.walk(db, after=names[-1] if names else None, limit=2, **query):
+        names += [r.id for r in page]
+    return names
+
+
+async def test_a_recipient_is_read_as_it_was_put(db: Database) -> None:
+    assert await recipients.put(db, ANN) is True
+    read = await recipients.get(db, "ann")
+    assert read == ANN
+    assert read is not None
+    assert read.model_dump(mode="json") == ANN.model_dump(mode="json")
+    assert read.model_dump(exclude_unset=True).keys() == ANN.model_dump().keys()
+
+
+async def test_a_recipient_without_anything_is_read_as_it_was_put(db: Database) -> None:
+    bare = Recipient(id="bare")
+    await recipients.put(db, bare)
+    assert await recipients.get(db, "bare") == bare
+
+
+async def test_putting_again_replaces_everything(db: Database) -> None:
+    await recipients.put(db, ANN)
+    assert await recipients.put(db, Recipient(id="ann", locale="en")) is False
+    assert await recipients.get(db, "ann") == Recipient(id="ann", locale="en")
+
+
+async def test_deleting_tells_whether_there_was_anybody(db: Database) -> None:
+    await recipients.put(db, ANN)
+    assert await recipients.delete(db, "ann") is True
+    assert await recipients.delete(db, "ann") is False
+    assert await recipients.get(db, "ann") is None
+
+
+async def test_of_several_with_one_id_in_a_batch_the_last_stands(db: Database) -> None:
+    versions = [person("ann", version=n) for n in range(5)]
+    await recipients.put_many(db, [*versions, person("bob")])
+    await recipients.put_many(db, [])
+    read = await recipients.read_many(db, ["ann", "bob", "eve"])
+    assert read == {"ann": versions[-1], "bob": person("bob")}
+
+
+async def test_a_batch_may_be_repeated(db: Database) -> None:
+    people = [person(f"u{n}", n=n) for n in range(50)]
+    await recipients.put_many(db, people)
+    await recipients.put_many(db, people)
+    assert await db.recipients.count_documents({}) == 50
+
+
+async def test_unknown_names_who_is_missing_from_the_id_index_alone(db: Database) -> None:
+    await recipients.put_many(db, [person("ann"), person("bob")])
+    assert await recipients.unknown(db, ["ann", "eve", "bob", "eve", "zoe"]) == {"eve", "zoe"}
+    assert await recipients.unknown(db, []) == set()
+    plan = await db.recipients.find({"_id": {"$in": ["ann", "eve"]}}, {"_id": True}).explain()
+    assert plan["executionStats"]["totalDocsExamined"] == 0
+
+
+async def test_a_walk_goes_through_groups_in_order_and_names_nobody_twice(db: Database) -> None:
+    await recipients.put_many(
+        db,
+        [person("a", "g"), person("b", "h"), person("c", "g", "h"), person("d"), person("e", "g")],
+    )
+    assert await everyone(db, groups=["g"]) == ["a", "c", "e"]
+    assert await everyone(db, groups=["g", "h"]) == ["a", "b", "c", "e"]
+    assert await everyone(db, groups=["nobody"]) == []
+    assert await everyone(db, everyone=True) == ["a", "b", "c", "d", "e"]
+    assert await everyone(db, everyone=True, groups=["g"]) == ["a", "b", "c", "d", "e"]
+
+
+async def test_an_empty_query_means_nobody(db: Database) -> None:
+    await recipients.put(db, ANN)
+    assert await recipients.walk(db) == []
+    assert await recipients.walk(db, groups=[], match={}) == []
+
+
+async def test_groups_are_walked_by_their_index_without_sorting(db: Database) -> None:
+    await recipients.put_many(db, [person(f"u{n:03}", "g" if n % 10 else "h") for n in range(200)])
+    query = recipients.audience_query(["h"], {}, everyone=False)
+    assert query is not None
+    cursor = db.recipients.find({**query, "_id": {"$gt": "u100"}}).sort("_id", 1).limit(5)
+    stats = (await cursor.explain())["executionStats"]
+    assert stats["totalDocsExamined"] == 5
+
+
+MATCHES: list[tuple[Mapping[str, Any], str]] = [
+    ({"country": "NL"}, "ae"),
+    ({"country": {"eq": "NL"}}, "ae"),
+    ({"country": {"ne": "NL"}}, "bcd"),
+    ({"country": {"in": ["NL", "DE"]}}, "abe"),
+    ({"country": None}, "cd"),
+    ({"country": {"exists": True}}, "abe"),
+    ({"country": {"exists": False}}, "cd"),
+    ({"seats": {"gt": 5}}, "b"),
+    ({"seats": {"gte": 5}}, "ab"),
+    ({"seats": {"lt": 5}}, "c"),
+    ({"seats": {"lte": 5, "gt": 1.5}}, "ac"),
+    ({"since": {"gte": "2026-01-01"}}, "b"),
+    ({"seats": {"gt": "1"}}, ""),
+    ({"tags": "red"}, "d"),
+    ({"vip": True}, "c"),
+    ({"country": "NL", "seats": {"gte": 5}}, "a"),
+]
+
+
+@pytest.mark.parametrize(("match", "expected"), MATCHES, ids=[str(m) for m, _ in MATCHES])
+async def test_match_means_what_the_interface_says(
+    db: Database, match: Mapping[str, Any], expected: str
+) -> None:
+    await recipients.put_many(
+        db,
+        [
+            person("a", country="NL", seats=5, since="2025-12-31"),
+            person("b", country="DE", seats=50, since="2026-01-01"),
+            person("c", seats=2, vip=True),
+            person("d", tags=["red", "blue"]),
+            person("e", country="NL"),
+        ],
+    )
+    assert await everyone(db, match=match) == list(expected)
+
+
+async def test_groups_and_match_must_both_hold(db: Database) -> None:
+    await recipients.put_many(db, [person("a", "g", x=1), person("b", "g", x=2), person("c", x=1)])
+    assert await everyone(db, groups=["g"], match={"x": 1}) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "match",
+    [
+        {"$where": "1"},
+        {"a.b": 1},
+        {"": 1},
+        {"a": {"$gt": 1}},
+        {"a": {"regex": "x"}},
+        {"a": {}},
+        {"a": [1]},
+        {"a": {"eq": {"$ne": 1}}},
+        {"a": {"in": []}},
+        {"a": {"in": [{"$gt": 1}]}},
+        {"a": {"gt": True}},
+        {"a": {"gt": None}},
+        {"a": {"exists": "yes"}},
+    ],
+)
+async def test_no_operator_of_mongodb_can_be_brought_in(db: Database, match: Any) -> None:
+    with pytest.raises(ValueError, match="validation error"):
+        await recipients.walk(db, match=match)
