@@ -34,14 +34,16 @@ class AckTracker:
 
     def take(self) -> Acks:
         """Everything finished and not yet acknowledged; counts as acknowledged from now on."""
-        frontier, covered = self._frontier, False
-        while (ahead := frontier + 1) in self._finished or ahead in self._acknowledged:
-            covered = covered or ahead in self._finished
+        up_to: int | None = None
+        while (ahead := self._frontier + 1) in self._finished or ahead in self._acknowledged:
+            if ahead in self._finished:
+                # Never a tag that was acknowledged by itself: the broker does not know it any
+                # more, and closes the channel.
+                up_to = ahead
             self._finished.discard(ahead)
             self._acknowledged.discard(ahead)
-            frontier = ahead
-        self._frontier = frontier
+            self._frontier = ahead
         single = sorted(self._finished)
         self._acknowledged.update(single)
         self._finished.clear()
-        return Acks(frontier if covered else None, single)
+        return Acks(up_to, single)

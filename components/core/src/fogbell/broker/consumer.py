@@ -133,6 +133,8 @@ class Consumer:
         try:
             await over.wait()
             log.warning("consumer_ended", queue=self._queue, consumer=tag)
+            if acknowledging.done():
+                acknowledging.result()
         finally:
             acknowledging.cancel()
             closed.cancel()
