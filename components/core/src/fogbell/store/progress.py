@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from pymongo import UpdateOne
+from pymongo.read_concern import ReadConcern
 
 from fogbell.identity import delivery_range
 from fogbell.model.notification import Progress
@@ -53,7 +54,11 @@ async def _many_undelivered(db: Database, notification_id: UUID) -> bool:
 
 
 async def _undelivered(db: Database, ids: Sequence[UUID]) -> dict[UUID, ByChannel]:
-    """Counts by status and channel of everything not delivered, from the index alone."""
+    """Counts by status and channel of everything not delivered, from the index alone.
+
+    All of one moment: a delivery whose status changes meanwhile moves within the index, and would
+    be counted twice, or not at all and so as delivered.
+    """
     pipeline: list[Document] = [
         {"$match": {"notification_id": {"$in": list(ids)}, "status": {"$in": NOT_DELIVERED}}},
         {
@@ -64,7 +69,8 @@ async def _undelivered(db: Database, ids: Sequence[UUID]) -> dict[UUID, ByChanne
         },
     ]
     counted: dict[UUID, ByChannel] = defaultdict(lambda: defaultdict(dict))
-    async for row in db.deliveries.aggregate(pipeline, hint=OUTSTANDING):
+    one_moment = db.deliveries.with_options(read_concern=ReadConcern("snapshot"))
+    async for row in one_moment.aggregate(pipeline, hint=OUTSTANDING):
         key = row["_id"]
         counted[key["n"]][Channel(key["c"])][DeliveryStatus(key["s"])] = row["count"]
     return counted
