@@ -110,7 +110,7 @@ def _open_inbox(app: Starlette, settings: IntakeSettings, stack: contextlib.Asyn
     state.hub = hub = Hub(state.database, settings.inbox)
     hub.start()
     stack.push_async_callback(hub.close)
-    listener = EventListener(
+    state.listener = listener = EventListener(
         settings.rabbitmq.uri.get_secret_value(),
         _topology(settings),
         name=NAME,
