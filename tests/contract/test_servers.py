@@ -8,10 +8,12 @@ from pathlib import Path
 
 import aio_pika
 import pymongo
+import pytest
 from aiormq.abc import FieldTable
 from tests.support.waiting import eventually
 
-from fogbell_local.servers import MongoServer, RabbitServer
+from fogbell_local.servers import MongoServer, RabbitServer, ServerError
+from fogbell_local.servers.process import GuardedProcess
 
 QUORUM: FieldTable = {"x-queue-type": "quorum"}
 
@@ -95,3 +97,46 @@ async def test_servers_do_not_outlive_a_starter_that_is_killed(tmp_path: Path) -
     starter.kill()
     await starter.wait()
     await eventually(lambda: not _command_lines(tmp_path))
+
+
+def test_a_program_that_ends_while_starting_shows_the_end_of_its_log(tmp_path: Path) -> None:
+    process = GuardedProcess(["sh", "-c", "echo no room left"], tmp_path / "log")
+    with pytest.raises(ServerError, match="no room left"):
+        process.wait_until(lambda: False, 10, "the program")
+
+
+def test_a_program_that_is_never_ready_is_ended(tmp_path: Path) -> None:
+    process = GuardedProcess(["sleep", "600"], tmp_path / "log")
+    with pytest.raises(ServerError, match="not ready in time"):
+        process.wait_until(lambda: False, 0.1, "the program")
+    assert not process.running
+
+
+def test_a_program_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ServerError, match="could not be run"):
+        GuardedProcess(["/nonexistent/program"], tmp_path / "log")
+
+
+def test_a_stubborn_program_is_killed_with_its_children_and_cleaned_up_after(
+    tmp_path: Path,
+) -> None:
+    mark = tmp_path / "cleaned"
+    script = f"trap '' TERM; echo {tmp_path}; sleep 600 & wait; wait"
+    process = GuardedProcess(["sh", "-c", script], tmp_path / "log", after=["touch", str(mark)])
+    process.wait_until(lambda: str(tmp_path) in process.tail(), 10, "the program")
+    process.terminate(timeout=0.1)
+    assert mark.exists()
+    assert not _command_lines(tmp_path)
+
+
+def test_a_server_that_was_found_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FOGBELL_MONGODB_URI", "mongodb://elsewhere.test")
+    server = MongoServer.find(tmp_path)
+    assert server.uri == "mongodb://elsewhere.test"
+    server.stop()
+    with pytest.raises(ServerError, match="not ours"):
+        server.kill()
+    with pytest.raises(ServerError, match="left alone"):
+        server.restart()

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from fogbell_local.servers import docker, programs
+from fogbell_local.servers import docker, programs, slim
 from fogbell_local.servers.ports import kept_ports
 from fogbell_local.servers.process import GuardedProcess, ServerError
 
@@ -162,7 +162,7 @@ class _Launch:
             [str(epmd), "-port", str(self._mapper_port), "-address", "127.0.0.1"],
             self._directory / "epmd.log",
         )
-        return GuardedProcess([str(server)], log, env=self._environment())
+        return GuardedProcess([str(server)], log, env=self._environment(server))
 
     def _write_configuration(self) -> None:
         plugins = ",".join(self._plugins)
@@ -174,9 +174,10 @@ class _Launch:
             " {ra, [{wal_max_size_bytes, 67108864}]}].\n"
         )
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, server: Path) -> dict[str, str]:
         directory = self._directory
-        return {
+        scripts = slim.scripts_directory(server, self._plugins, directory / "slim")
+        return ({} if scripts is None else {"RABBITMQ_SCRIPTS_DIR": str(scripts)}) | {
             "PATH": os.environ["PATH"],
             "HOME": str(directory),  # the cookie
             "LANG": "C.UTF-8",
