@@ -3,8 +3,20 @@
 import typer
 
 from fogbell_local import cli_servers
+from fogbell_local.client import recipients
+from fogbell_local.client.send import send
+from fogbell_local.client.status import status
+from fogbell_local.up import up
 
-app = typer.Typer(help="Fogbell on one machine, and its command line client.", no_args_is_help=True)
+app = typer.Typer(
+    help="Fogbell on one machine, and its command line client.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,  # they hold keys and addresses
+)
+app.command()(up)
+app.command()(send)
+app.command()(status)
+app.add_typer(recipients.app, name="recipients")
 app.add_typer(cli_servers.app, name="servers")
 
 

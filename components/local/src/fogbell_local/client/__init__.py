@@ -1,0 +1,1 @@
+"""The command line client: everything it does goes through the HTTP interface."""

@@ -1,0 +1,111 @@
+"""``fogbell send``: post one notification."""
+
+import json
+import uuid
+from typing import Annotated, Any
+
+import typer
+
+from fogbell_local.client.api import Api
+from fogbell_local.client.connection import KeyOption, UrlOption, find
+from fogbell_local.client.problems import ClientError, failure
+
+Json = dict[str, Any]
+
+
+def send(
+    to: Annotated[list[str] | None, typer.Option(help="An e-mail address; repeatable.")] = None,
+    recipient: Annotated[
+        list[str] | None, typer.Option(help="The id of a recipient; repeatable.")
+    ] = None,
+    group: Annotated[
+        list[str] | None, typer.Option(help="Everybody in a group; repeatable.")
+    ] = None,
+    channel: Annotated[
+        list[str] | None,
+        typer.Option(help="email, webhook, inbox, ...; repeatable. [default: email]"),
+    ] = None,
+    subject: Annotated[str | None, typer.Option(help="Subject or title.")] = None,
+    text: Annotated[str | None, typer.Option(help="The text; Liquid.")] = None,
+    html: Annotated[str | None, typer.Option(help="An HTML body for e-mail; Liquid.")] = None,
+    template: Annotated[str | None, typer.Option(help="A template instead of a text.")] = None,
+    data: Annotated[str | None, typer.Option(help="A JSON object that templates read.")] = None,
+    lane: Annotated[str | None, typer.Option(help="transactional or bulk.")] = None,
+    send_at: Annotated[str | None, typer.Option(help="Not before: RFC 3339 with offset.")] = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="The same key never sends twice. [default: a fresh one]")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer.")] = False,
+    url: UrlOption = None,
+    api_key: KeyOption = None,
+) -> None:
+    """Post one notification and print its id."""
+    try:
+        channels = channel or ["email"]
+        body: Json = {
+            "audience": audience(to or [], recipient or [], group or []),
+            "channels": channels,
+        }
+        body |= said(channels, template, subject, text, html)
+        given = {"data": parsed_data(data), "lane": lane, "send_at": send_at}
+        body |= {name: value for name, value in given.items() if value is not None}
+        key = idempotency_key or str(uuid.uuid4())
+        with Api(find(url, api_key), say=lambda line: typer.echo(line, err=True)) as api:
+            answer = api.post_notification(body, key)
+    except ClientError as error:
+        raise failure(error) from error
+    typer.echo(json.dumps(answer, indent=2) if as_json else answer["id"])
+
+
+def audience(to: list[str], recipients: list[str], groups: list[str]) -> Json:
+    """The audience of a post. Raises ClientError where nobody is named."""
+    if not (to or recipients or groups):
+        raise ClientError("to whom? Give --to ADDRESS, --recipient ID or --group NAME")
+    parts = {
+        "addresses": [{"email": address} for address in to],
+        "recipients": recipients,
+        "groups": groups,
+    }
+    return {name: part for name, part in parts.items() if part}
+
+
+def said(
+    channels: list[str], template: str | None, subject: str | None, text: str | None,
+    html: str | None,
+) -> Json:  # fmt: skip
+    """``template`` or ``content`` of a post. Raises ClientError where there is neither or both."""
+    texts = (subject, text, html)
+    if template is not None:
+        if any(texts):
+            raise ClientError("give either --template, or --subject and --text, not both")
+        return {"template": template}
+    if not any(texts):
+        raise ClientError("say what? Give --subject and --text, or --template NAME")
+    return {"content": {name: part(name, subject, text, html) for name in channels}}
+
+
+def part(channel: str, subject: str | None, text: str | None, html: str | None) -> Json:
+    """One channel's content from the same few words; what is missing, intake names."""
+    parts: dict[str, Json] = {
+        "email": {"subject": subject, "text": text, "html": html},
+        "sms": {"text": text or subject},
+        "push": {"title": subject or text, "body": text if subject else None},
+        "webhook": {"type": "message", "data": {"subject": subject, "text": text}},
+        "inbox": {"title": subject or text, "body": text if subject else None},
+    }
+    if channel not in parts:
+        raise ClientError(f"there is no channel {channel!r}; there are {', '.join(parts)}")
+    return {name: value for name, value in parts[channel].items() if value is not None}
+
+
+def parsed_data(text: str | None) -> Json | None:
+    """What ``--data`` holds. Raises ClientError."""
+    if text is None:
+        return None
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise ClientError(f"--data is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise ClientError('--data: expected an object, such as \'{"order": "A-1"}\'')
+    return value
