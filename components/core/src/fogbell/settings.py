@@ -11,13 +11,11 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
-from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from fogbell.policy import Retention, RetryPolicy
+from fogbell.settings_report import DELIMITER, PREFIX, describe, slips, unreadable
 
-PREFIX = "FOGBELL_"
-DELIMITER = "__"
 SERVICE_EXIT, JOB_EXIT = 2, 42
 """What a process ends with on wrong settings; a Job's is named in its podFailurePolicy."""
 
@@ -89,10 +87,19 @@ class RetrySettings(Group):
     """How often and how long a delivery is tried; `fogbell.policy.RetryPolicy` says how."""
 
     attempts: int = Field(default=8, ge=1, le=100)
+    """Tries that end with an answer; then the delivery is dead."""
+
     max_age_seconds: Seconds = 72 * 3600
+    """A delivery older than this is not tried again: dead."""
+
     base_seconds: Seconds = 10
+    """The longest wait after the first failure; the real one is drawn from 0 up to it."""
+
     factor: float = Field(default=3, ge=1, le=100)
+    """By what that bound grows with each failure."""
+
     cap_seconds: Seconds = 6 * 3600
+    """What the bound grows up to."""
 
     def policy(self) -> RetryPolicy:
         """The policy that these settings describe."""
@@ -126,6 +133,8 @@ class MetricsSettings(Group):
     """Where Prometheus scrapes this process."""
 
     host: str = "0.0.0.0"  # noqa: S104 - it is scraped from outside the pod
+    """The address to listen on."""
+
     port: int = Field(default=9090, ge=0, le=65535)
     """0 takes any free port."""
 
@@ -134,7 +143,10 @@ class LogSettings(Group):
     """What is logged, to standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least urgent line that is written."""
+
     format: Literal["json", "console"] = "json"
+    """One JSON object a line for machines, or text for a person at a terminal."""
 
 
 class Settings(BaseSettings):
@@ -172,18 +184,21 @@ class Settings(BaseSettings):
 
 
 def load(kind: type[S], *, job: bool = False) -> S:
-    """Read ``kind`` from the environment, or say what is wrong and exit 2 (a Job: 42)."""
+    """Read ``kind`` from the environment, or say what is wrong and exit 2 (a Job: 42).
+
+    Variables that look like a slip are told in a warning; all goes to standard error.
+    """
+    for name, meant in slips(kind, os.environ).items():
+        _say(f"{name} is no setting of this component. Did you mean {meant}?")
     try:
         return kind()
     except ValidationError as error:
-        for problem in error.errors(include_url=False, include_input=False):
-            print(f"fogbell: {describe(problem)}", file=sys.stderr)  # noqa: T201 - for a person
-        sys.exit(JOB_EXIT if job else SERVICE_EXIT)
+        for problem in error.errors(include_url=False):
+            _say(describe(problem))
+    except SettingsError as error:
+        _say(unreadable(error))
+    sys.exit(JOB_EXIT if job else SERVICE_EXIT)
 
 
-def describe(problem: ErrorDetails) -> str:
-    """One wrong setting: which variable, what was expected, what to do. Never its value."""
-    variable = PREFIX + DELIMITER.join(str(part) for part in problem["loc"]).upper()
-    if problem["type"] == "missing":
-        return f"{variable} is not set. Set it; docs/settings.md says what it is for."
-    return f"{variable} is wrong: {problem['msg']}. docs/settings.md says what it is for."
+def _say(sentence: str) -> None:
+    print(f"fogbell: {sentence}", file=sys.stderr)  # noqa: T201 - logging is not set up yet
