@@ -52,7 +52,8 @@ async def preview_in_process(
 ) -> RenderedPart:
     """`preview`, in a child process that has ``timeout_seconds`` once it has started.
 
-    ``context`` is JSON. Raises what `preview` raises, and `PreviewTimeoutError`.
+    ``context`` is JSON. Raises what `preview` raises, and `PreviewTimeoutError`;
+    RuntimeError where no child can be started.
     """
     request = json.dumps(
         {
@@ -91,7 +92,8 @@ async def _ask(child: asyncio.subprocess.Process, request: bytes, seconds: float
     assert child.stdin is not None
     assert child.stdout is not None
     async with asyncio.timeout(START_SECONDS):
-        await child.stdout.readline()
+        if not await child.stdout.readline():
+            raise RuntimeError("the preview's process ended while it started")
     async with asyncio.timeout(seconds):
         with contextlib.suppress(ConnectionError):  # a dead child shows in its empty answer
             child.stdin.write(request)

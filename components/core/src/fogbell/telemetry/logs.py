@@ -7,18 +7,27 @@ like an address or a secret is the last line of defence, not the first.
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
 
 MASK = "[masked]"
+# Repetitions are bounded, for a line may hold a long text and unbounded ones take quadratic time.
 _SENSITIVE = re.compile(
-    r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+"  # an e-mail address
+    r"(?<=://)[^/\s@]{1,512}(?=@)"  # user and password in a URI
+    r"|[\w.+%'-]{1,64}@[\w-][\w.-]{0,252}"  # an e-mail address, also at a name without a dot
     r"|\b(?:fbk|whsec|fbi)_[\w+/=.-]{8,}"  # API keys, webhook secrets, inbox tokens
-    r"|(?<=://)[^/\s@]+:[^/\s@]+(?=@)"  # user and password in a URI
-    r"|\+[1-9]\d{6,14}\b"  # a telephone number
+    r"|\+[1-9]\d{6,14}(?!\d)"  # a telephone number in E.164 form
 )
+_NEVER = frozenset(
+    {"address", "addresses", "authorization", "body", "content", "data", "email", "html"}
+    | {"password", "phone", "recipient", "recipient_id", "secret", "secrets", "subject", "text"}
+)
+"""Fields that are masked whatever they hold: content and people have no place in a log."""
+
+_DEEPEST = 8
+
 _QUIET = ("aio_pika", "aiormq", "httpcore2", "httpx2", "motor", "pymongo", "asyncio")
 """Their info and debug lines name hosts and URLs, or say nothing that our own do not."""
 
@@ -62,11 +71,30 @@ def configure_logging(component: str, level: str, fmt: str) -> None:
 
 
 def mask(_logger: object, _method: str, event: Event) -> Event:
-    """Mask what looks like an address or a secret, in every string of a line."""
+    """Mask what looks like an address or a secret, however deep in a line it stands."""
     for name, value in event.items():
-        if isinstance(value, str):
-            event[name] = _SENSITIVE.sub(MASK, value)
+        if name in _NEVER:
+            event[name] = MASK
+        elif not name.startswith("_"):  # structlog's own, such as the LogRecord
+            event[name] = _masked(value, 0)
     return event
+
+
+def _masked(value: object, depth: int) -> object:
+    if isinstance(value, str):
+        return _SENSITIVE.sub(MASK, value)
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if depth == _DEEPEST:
+        return MASK
+    if isinstance(value, Mapping):
+        return {
+            str(_masked(str(name), depth)): MASK if name in _NEVER else _masked(item, depth + 1)
+            for name, item in value.items()
+        }
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_masked(item, depth + 1) for item in value]
+    return _SENSITIVE.sub(MASK, str(value))
 
 
 def _component(component: str) -> structlog.typing.Processor:
