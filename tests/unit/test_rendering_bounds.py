@@ -83,6 +83,7 @@ BIG = "x" * 900_000
         ("{{ data.a | split: '' | join: ',' }}", BIG),
         ("{{ data.a | newline_to_br | url_encode | escape }}", "\n" * 300_000),
         ("{{ data.a | strip_html }}", "<a " * 300_000),
+        ("{{ data.a | escape_once }}", "&amp" * 200_000),
         ("{{ data.a | date: '%Y' }}", "1 " * 1_000),
         ("{{ data.a }}{{ data.a }}", BIG),
         ("{{ data.a | join: data.a }}", ["a" * 500] * 1_000),

@@ -3,13 +3,13 @@
 python-liquid has no time limit and its own limits leave gaps (loops one after the other, filters
 that multiply their input, ranges outside ``for``). So cost is counted where it arises: every loop
 iteration by the code within it, every variable and filter by the size of what it touches, every
-write by its length. One step is at most about half a microsecond of work.
+write by its length. One step is about a microsecond of work, mostly less.
 """
 
 from liquid.exceptions import ResourceLimitError
 
 MAX_STEPS = 60_000
-"""Steps for one part, all fields together: about 50 ms where every step is a dear one."""
+"""Steps for one part, all fields together: 50 to 100 ms where every step is a dear one."""
 STEP_SHIFT = 6
 """A step pays for 64 characters, or one element of a list, read or written."""
 MAX_TEXT = 1_000_000

@@ -112,6 +112,7 @@ _CHECKS: dict[str, Callable[[Budget, object, Sequence[object]], None]] = {
     "replace": _check_replace,
     "join": _check_join,
     "split": _check_split,
+    "escape_once": _check_markup,
     "strip_html": _check_markup,
     "uniq": _check_uniq,
     "sort": _check_sort,

@@ -13,7 +13,7 @@ from fogbell.rendering.rendered import RenderedPart
 class CompiledPart:
     """A part ready to be rendered any number of times, from any number of tasks.
 
-    A rendering takes no more than about 50 ms and a megabyte of text, whatever its data.
+    A rendering takes no more than about 100 ms and a megabyte of text, whatever its data.
     """
 
     __slots__ = ("_renderer", "channel")
