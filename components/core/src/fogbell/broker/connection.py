@@ -57,8 +57,20 @@ async def open_connection(uri: str, name: str) -> AbstractConnection:
     """Connect once, within `CONNECT_TIMEOUT`."""
     async with asyncio.timeout(CONNECT_TIMEOUT):
         return await aio_pika.connect(
-            uri, heartbeat=HEARTBEAT, client_properties={"connection_name": name}
+            uri,
+            heartbeat=HEARTBEAT,
+            client_properties={"connection_name": name},
+            connection_class=_Connection,
         )
+
+
+class _Connection(aio_pika.Connection):
+    """Closed by `supervise` alone."""
+
+    def __del__(self) -> None:
+        """Do nothing. aio-pika's would schedule a close for a connection that never opened, in
+        whatever thread collects it: a coroutine that nobody awaits.
+        """
 
 
 async def _run(connection: AbstractConnection, name: str, session: Session) -> None:
