@@ -6,6 +6,7 @@ from fogbell_local import cli_servers
 from fogbell_local.client import recipients
 from fogbell_local.client.send import send
 from fogbell_local.client.status import status
+from fogbell_local.demo.command import demo
 from fogbell_local.up import up
 
 app = typer.Typer(
@@ -14,6 +15,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,  # they hold keys and addresses
 )
 app.command()(up)
+app.command()(demo)
 app.command()(send)
 app.command()(status)
 app.add_typer(recipients.app, name="recipients")

@@ -14,7 +14,7 @@ from fogbell_local.environment import HOST, Change, Place, Secrets
 from fogbell_local.interrupt import Stop
 from fogbell_local.processes import Component, RetryJob
 from fogbell_local.ready import Ready
-from fogbell_local.servers import MongoServer, RabbitServer, ServerError
+from fogbell_local.servers import MongoServer, RabbitServer, ServerError, install
 from fogbell_local.servers.ports import free_ports
 from fogbell_local.sink import SinkServer
 from fogbell_local.sink.server import Behaviour
@@ -62,6 +62,8 @@ class System:
         `stop` then too.
         """
         self.port = chosen_port(self._options.port)
+        install(self._say)
+        stop.checkpoint()
         self._say("Starting MongoDB and RabbitMQ ...")
         self.mongo, self.rabbit = self._start_servers()
         stop.checkpoint()
@@ -93,6 +95,11 @@ class System:
         component = processes.start("worker", label, self._common() | settings, port, self.logs)
         self.workers.append(component)
         return component
+
+    def kill_worker(self, worker: Component) -> None:
+        """SIGKILL for one worker, which is not spoken of as one that has ended by itself."""
+        worker.program.kill()
+        self.workers.remove(worker)
 
     def tend(self) -> bool:
         """Start retry's next window if its time has come; whether pids have changed."""

@@ -104,8 +104,8 @@ class Api:
             raise UnreachableError(f"{url} did not answer in time") from error
         except (httpx2.TransportError, httpx2.InvalidURL) as error:
             raise UnreachableError(
-                f"nothing answers at {url} ({type(error).__name__}). Is it running? Start one here"
-                " with `fogbell up`, or give another --url"
+                f"nothing answers at {url} ({type(error).__name__})\n"
+                "  Is it running? Start one here with `fogbell up`, or give another --url."
             ) from error
 
 

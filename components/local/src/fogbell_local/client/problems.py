@@ -33,10 +33,12 @@ class UnreachableError(ClientError):
 def describe(status: int, document: Mapping[str, Any]) -> str:
     """Title, detail and every pointer of a problem, a line each."""
     lines = [f"{document.get('title', 'Error')} ({status})"]
-    if detail := document.get("detail"):
+    places = [f"{_place(error)}: {error.get('detail', '')}" for error in document.get("errors", ())]
+    detail = document.get("detail")
+    # A detail may only repeat the first place; whoever reads both wonders what the difference is.
+    if detail and not (places and str(detail).startswith(places[0])):
         lines.append(f"  {detail}")
-    errors = document.get("errors") or []
-    lines += [f"  {_place(error)}: {error.get('detail', '')}" for error in errors]
+    lines += [f"  {place}" for place in places]
     if status >= 500 and (request_id := document.get("request_id")):
         lines.append(f"  Intake's log says more about request {request_id}.")
     return "\n".join(lines)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from rich import box
 from rich.table import Table
 
 STATUSES = ("pending", "sending", "failed", "delivered", "dead", "skipped", "cancelled")
@@ -25,7 +26,8 @@ def outstanding(document: Mapping[str, Any]) -> int:
 
 def table(document: Mapping[str, Any]) -> Table:
     """Totals by channel and status; a sum where there are several channels."""
-    result = Table(title=f"{document['id']}  {document['status']}", title_justify="left")
+    title = f"{document['id']}  {document['status']}"
+    result = Table(title=title, title_justify="left", caption_justify="left", box=box.SIMPLE_HEAD)
     result.add_column("channel")
     for status in STATUSES:
         result.add_column(status, justify="right", style=_STYLES.get(status))

@@ -1,0 +1,143 @@
+"""The demo's course: import, post, refuse, kill, replace, wait until everything is settled."""
+
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from fogbell.identity import delivery_id
+from fogbell.model.status import Channel
+from fogbell_local.client.api import Api
+from fogbell_local.client.progress import settled
+from fogbell_local.demo import audience
+from fogbell_local.demo.view import Snapshot, View
+from fogbell_local.interrupt import Stop
+from fogbell_local.processes import Component
+from fogbell_local.system import System
+
+LOOK_SECONDS = 0.1
+LONGEST = 90.0
+"""Seconds after which what is outstanding counts as such."""
+
+KILL_AT = 0.35
+"""The share of the bulk mails that are delivered when a worker is killed."""
+
+BULK_CHANNELS = (Channel.EMAIL, Channel.WEBHOOK, Channel.INBOX)
+
+_BULK_CONTENT = {
+    "email": {
+        "subject": "Fog tonight, {{ recipient.attributes.first_name }}",
+        "text": "The bell will ring {{ data.times }} times.\n",
+        "html": "<p>The bell will ring <b>{{ data.times }}</b> times.</p>",
+    },
+    "webhook": {"type": "fog.announced", "data": {"plan": "{{ recipient.attributes.plan }}"}},
+    "inbox": {
+        "title": "Fog tonight, {{ recipient.attributes.first_name }}",
+        "body": "The bell will ring {{ data.times }} times.",
+    },
+}
+_ONE_CONTENT = {"email": {"subject": "Your code", "text": "Your code is {{ data.code }}.\n"}}
+
+
+@dataclass(slots=True)
+class Story:
+    """One run. `tell` leaves behind what the verdict needs."""
+
+    system: System
+    api: Api
+    view: View
+    stop: Stop
+    notifications: list[UUID] = field(default_factory=list)
+    expected: set[UUID] = field(default_factory=set)
+    _replacement: Component | None = None
+    _replacement_ready: bool = False
+
+    def tell(self) -> None:
+        """Run it. Raises ClientError, ServerError and Interrupted."""
+        people = self._import()
+        self._post(people)
+        deadline = time.monotonic() + LONGEST
+        while True:
+            self.stop.checkpoint()
+            snapshot = self._look()
+            done = all(settled(document) for document in snapshot.documents)
+            late = time.monotonic() > deadline
+            self.view.show(snapshot, last=done or late)
+            if late:
+                self.view.say(f"Not everything is settled after {LONGEST:g} s.")
+            if done or late:
+                return
+            self._intervene(snapshot.documents[0])
+            time.sleep(LOOK_SECONDS)
+
+    def _import(self) -> list[str]:
+        content = audience.read(self.system.sink.webhook_url)
+        report = self.api.import_recipients(_chunks(content), "text/csv")
+        self.view.say(f"Imported {report['imported']} recipients from the CSV.")
+        return audience.ids(content)
+
+    def _post(self, people: list[str]) -> None:
+        """Bulk first: what is posted while it is under way shall not wait behind it."""
+        bulk = self._posted(
+            {
+                "audience": {"groups": [audience.GROUP]},
+                "channels": [channel.value for channel in BULK_CHANNELS],
+                "content": _BULK_CONTENT,
+                "data": {"times": 7},
+            }
+        )
+        self.expected = {delivery_id(bulk, p, channel) for p in people for channel in BULK_CHANNELS}
+        one = self._posted(
+            {
+                "audience": {"recipients": people[:1]},
+                "channels": [Channel.EMAIL.value],
+                "content": _ONE_CONTENT,
+                "data": {"code": "3141"},
+                "lane": "transactional",
+            }
+        )
+        self.expected.add(delivery_id(one, people[0], Channel.EMAIL))
+        self.notifications = [bulk, one]
+        self.view.say(
+            f"Posted one bulk notification to all of them over {', '.join(BULK_CHANNELS)},"
+            " and one transactional e-mail."
+        )
+
+    def _posted(self, body: dict[str, Any]) -> UUID:
+        return UUID(self.api.post_notification(body, str(uuid.uuid4()))["id"])
+
+    def _look(self) -> Snapshot:
+        documents = [self.api.notification(id_) for id_ in self.notifications]
+        return Snapshot(documents, self.system.sink.entries())
+
+    def _intervene(self, bulk: Mapping[str, Any]) -> None:
+        """Kill a worker once enough is delivered, and start another in its place."""
+        self.system.tend()
+        for text in self.system.news():
+            self.view.say(text)
+        share = delivered_share(bulk["by_channel"].get(Channel.EMAIL.value, {}))
+        if self._replacement is None and share >= KILL_AT:
+            victim = self.system.workers[0]
+            self.system.kill_worker(victim)
+            self._replacement = self.system.add_worker()
+            self.view.say(
+                f"Killed {victim.label} (pid {victim.program.pid}) with SIGKILL at {share:.0%} of"
+                f" the bulk mails; starting {self._replacement.label} in its place."
+            )
+        elif self._replacement is not None and not self._replacement_ready:
+            self._replacement_ready = self._replacement.is_ready()
+            if self._replacement_ready:
+                self.view.say(f"{self._replacement.label} is at work.")
+
+
+def delivered_share(counts: Mapping[str, int]) -> float:
+    """The share of a channel's deliveries that are delivered; 0 while none is known."""
+    everything = sum(counts.values())
+    return counts.get("delivered", 0) / everything if everything else 0.0
+
+
+def _chunks(content: bytes, size: int = 16_384) -> Iterator[bytes]:
+    for start in range(0, len(content), size):
+        yield content[start : start + size]
