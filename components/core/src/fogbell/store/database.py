@@ -17,12 +17,13 @@ from motor.motor_asyncio import (
 )
 from pymongo import WriteConcern
 from pymongo.errors import (
+    BulkWriteError,
     ConnectionFailure,
     ExecutionTimeout,
     OperationFailure,
     PyMongoError,
     WaitQueueTimeoutError,
-    WTimeoutError,
+    WriteConcernError,
 )
 from pymongo.read_concern import ReadConcern
 
@@ -32,6 +33,9 @@ Session = AsyncIOMotorClientSession
 
 OPERATION_TIMEOUT_MS = 10_000
 """How long any one operation may take, its own retries and the search for a primary included."""
+
+_GOING_AWAY = frozenset({91, 189, 10058, 10107, 11600, 11602, 13435, 13436})
+"""What a node answers that stops or is no primary any more ("Retryable Writes" specification)."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -59,14 +63,25 @@ def store_call(call: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
 def is_unavailable(error: PyMongoError) -> bool:
     """Whether the error is about reaching MongoDB, not about what was asked of it."""
     if isinstance(
-        error, ConnectionFailure | ExecutionTimeout | WTimeoutError | WaitQueueTimeoutError
+        error, ConnectionFailure | ExecutionTimeout | WriteConcernError | WaitQueueTimeoutError
     ):
         return True
-    if error.timeout:
+    if error.timeout or (isinstance(error, BulkWriteError) and _is_undecided(error)):
         return True
-    return isinstance(error, OperationFailure) and any(
-        error.has_error_label(label)
-        for label in ("RetryableWriteError", "TransientTransactionError", "RetryableReadError")
+    return isinstance(error, OperationFailure) and (
+        error.code in _GOING_AWAY
+        or any(
+            error.has_error_label(label)
+            for label in ("RetryableWriteError", "TransientTransactionError", "RetryableReadError")
+        )
+    )
+
+
+def _is_undecided(error: BulkWriteError) -> bool:
+    """Whether a part was not tried for want of a primary, or not confirmed by the majority."""
+    details = error.details or {}
+    return bool(details.get("writeConcernErrors")) or any(
+        part.get("code") in _GOING_AWAY for part in details.get("writeErrors", ())
     )
 
 
