@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -39,6 +38,7 @@ class _Served:
     consumer: Consumer
     runner: LaneRunner | ExpansionRunner
     recorder: Recorder | None = None
+    sender: ChannelSender | None = None
 
 
 class Worker:
@@ -58,7 +58,6 @@ class Worker:
             self._broker_uri, self._topology, name="fogbell-worker", count=self.metrics.published
         )
         self._loader = Loader(self._db)
-        self._senders = self._make_senders()
         self._served: list[_Served] = []
 
     async def run(self) -> None:
@@ -132,21 +131,21 @@ class Worker:
             if served.recorder is not None:
                 await served.recorder.close()
             await served.consumer.close()
-        await asyncio.gather(*(sender.close() for sender in self._senders.values()))
+            if served.sender is not None:
+                await served.sender.close()
         await self._publisher.close()
 
-    def _make_senders(self) -> dict[Channel, ChannelSender]:
+    def _make_sender(self, channel: Channel) -> ChannelSender:
+        """A sender of a lane's own: in a shared pool, bulk would hold every connection."""
         settings, on_unknown = self._settings, self.metrics.unknown_variable
-        makers: dict[Channel, Callable[[], ChannelSender]] = {
-            Channel.WEBHOOK: lambda: WebhookSender(settings.webhook, on_unknown=on_unknown),
-        }
-        if (email := settings.email) is not None:
-            makers[Channel.EMAIL] = lambda: EmailSender(email, on_unknown=on_unknown)
-        return {channel: makers[channel]() for channel in settings.channels}
+        if channel is Channel.WEBHOOK:
+            return WebhookSender(settings.webhook, on_unknown=on_unknown)
+        assert settings.email is not None
+        return EmailSender(settings.email, on_unknown=on_unknown)
 
     def _serve(self, channel: Channel, lane: Lane) -> _Served:
         settings, bounds = self._settings, self._settings.bounds(lane)
-        bulk = lane is Lane.BULK
+        sender, bulk = self._make_sender(channel), lane is Lane.BULK
         recorder = Recorder(
             self._db,
             settings.retry.policy(),
@@ -155,7 +154,7 @@ class Worker:
         )
         runner = LaneRunner(
             self._db,
-            self._senders[channel],
+            sender,
             self._loader,
             recorder,
             LaneSettings(
@@ -169,7 +168,7 @@ class Worker:
             ),
         )
         consumer = self._consumer(self._topology.queue(channel, lane), bounds.prefetch, runner)
-        return _Served(consumer, runner, recorder)
+        return _Served(consumer, runner, recorder, sender)
 
     def _serve_expansion(self) -> _Served:
         protocol = self._settings.protocol

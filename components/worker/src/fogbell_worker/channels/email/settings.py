@@ -94,7 +94,7 @@ class EmailSettings(BaseModel):
     """Certificate authorities in PEM form, in place of the system's. None: the system's."""
 
     connections: int = Field(default=10, ge=1, le=1000)
-    """Connections to the relay at most, for this process."""
+    """Connections to the relay at most, for each lane of this process."""
 
     messages_per_connection: int = Field(default=1000, ge=1)
     """A connection says QUIT after so many mails; many relays limit them."""
