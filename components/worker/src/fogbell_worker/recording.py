@@ -5,6 +5,7 @@ and is not yet recorded is what a kill repeats.
 """
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import structlog
 
 from fogbell.model.delivery import Claimed
 from fogbell.model.outcome import Attempt, Outcome
+from fogbell.model.status import DeliveryStatus
 from fogbell.policy import RetryPolicy, Standing, Verdict, expired, judge
 from fogbell.store import notifications, records
 from fogbell.store.database import Database, StoreUnavailableError
@@ -160,3 +162,22 @@ class Recorder:
                 log.warning("claim_lost", delivery=str(record.delivery.id))
             else:
                 self._observer.recorded(record, now)
+                _log(record)
+
+
+def _log(record: Record) -> None:
+    """What became of one delivery, to be found by its id; the usual only where debug is asked."""
+    level = logging.DEBUG if record.status is DeliveryStatus.DELIVERED else logging.INFO
+    if not log.isEnabledFor(level):
+        return
+    reply = record.attempt.reply if record.attempt else None
+    log.log(
+        level,
+        "recorded",
+        delivery=str(record.delivery.id),
+        notification=str(record.delivery.notification_id),
+        status=record.status.value,
+        reason=record.verdict.reason,
+        code=reply.code if reply else None,
+        enhanced_code=reply.enhanced_code if reply else None,
+    )

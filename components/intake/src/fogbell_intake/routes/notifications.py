@@ -4,6 +4,7 @@ import re
 from typing import TypeVar
 from uuid import UUID
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -47,6 +48,8 @@ async def post(request: Request) -> Response:
             raise
         return _answer(known, hashed)
     answer = await accepter.accept(ready, keyed=key is not None)
+    # The request's line then says which notification it was.
+    structlog.contextvars.bind_contextvars(notification=str(answer.notification_id))
     if not answer.replayed:
         request.app.state.metrics.accepted(ready.notification.lane)
     return _answer(answer, hashed)
