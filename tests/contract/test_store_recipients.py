@@ -1,5 +1,6 @@
 """The directory against a real MongoDB."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -82,6 +83,13 @@ async def test_a_batch_may_be_repeated(db: Database) -> None:
     await recipients.put_many(db, people)
     await recipients.put_many(db, people)
     assert await db.recipients.count_documents({}) == 50
+
+
+async def test_batches_that_meet_over_new_ids_all_succeed(db: Database) -> None:
+    people = [person(f"u{n:02}", n=n) for n in range(50)]
+    await asyncio.gather(*(recipients.put_many(db, people) for _ in range(8)))
+    read = await recipients.read_many(db, [p.id for p in people])
+    assert sorted(read.values(), key=lambda r: r.id) == people
 
 
 async def test_unknown_names_who_is_missing_from_the_id_index_alone(db: Database) -> None:
