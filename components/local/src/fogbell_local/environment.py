@@ -93,12 +93,14 @@ def intake(secrets: Secrets, port: int, metrics_port: int) -> dict[str, str]:
 
 def worker(environ: Mapping[str, str], place: Place, metrics_port: int) -> dict[str, str]:
     """For a worker. Its guard lets webhooks reach loopback, but only at the sink's port."""
-    return {
+    defaults = {
         "FOGBELL_WEBHOOK__ALLOW_NETWORKS": f'["{HOST}/32"]',
         "FOGBELL_WEBHOOK__ALLOW_HTTP": "true",
         "FOGBELL_WEBHOOK__ALLOWED_PORTS": f"[80, 443, {place.webhook_port}]",
         "FOGBELL_EMAIL__FROM_ADDRESS": FROM_ADDRESS,
-        **{name: value for name, value in environ.items() if name.startswith("FOGBELL_")},
+    }
+    return {
+        **{name: environ.get(name, value) for name, value in defaults.items()},
         "FOGBELL_EMAIL__URL": place.smtp_url,
         "FOGBELL_METRICS__PORT": str(metrics_port),
     }

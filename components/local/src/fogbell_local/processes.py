@@ -19,9 +19,9 @@ START_SECONDS = 60.0
 STOP_SECONDS = 12.0
 PROBE_SECONDS = 2.0
 
-WINDOW_LEAD = 6
-"""Retry's window ends at second 55: what starts in the five seconds after it belongs to the next
-minute, or it would sweep once and end."""
+WINDOW_LEAD = 30
+"""Retry's window ends at second 55: what starts later than half a minute belongs to the next one,
+so that every window is long enough to be worth its start."""
 
 
 class Program(GuardedProcess):
@@ -111,9 +111,21 @@ class RetryJob:
         self._start = start_window
         self.component = start_window(job_name(time.time()))
 
+    def wait_ready(self) -> None:
+        """As `Component.wait_ready`; a window that is over already will do."""
+        component = self.component
+        component.program.wait_until(
+            lambda: self.is_over or component.is_ready(), START_SECONDS, "fogbell-retry"
+        )
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the window has ended as it should."""
+        return self.component.program.exit_status == 0
+
     def tend(self) -> bool:
         """Start the next window if one has ended well; whether it did."""
-        if self.component.program.exit_status != 0:
+        if not self.is_over:
             return False
         self.component.program.terminate(0)  # it has ended: this lets go of its guardian
         self.component = self._start(job_name(time.time()))

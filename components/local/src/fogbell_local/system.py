@@ -73,9 +73,10 @@ class System:
         stop.checkpoint()
         self._say("Starting intake, workers and retry ...")
         self._start_components()
-        for component in self.components():
+        parts: list[Component | RetryJob] = [self.intake, *self.workers, self.retry]
+        for part in parts:
             stop.checkpoint()
-            component.wait_ready()
+            part.wait_ready()
 
     def stop(self) -> None:
         """Stop what was started: the components first, together, then what they use."""
@@ -107,7 +108,7 @@ class System:
 
     def news(self) -> Iterator[str]:
         """What has ended since the last call without being asked to, each told once."""
-        for component in self.components():
+        for component in self._watched():
             pid = component.program.pid
             if component.program.exit_status is not None and pid not in self._ended:
                 self._ended.add(pid)
@@ -116,6 +117,11 @@ class System:
             if pid not in self._ended and not _alive(pid):
                 self._ended.add(pid)
                 yield f"{name} (pid {pid}) has ended. Its log is {log}"
+
+    def _watched(self) -> list[Component]:
+        """A window of retry that has ended well is no news: `tend` starts the next."""
+        retry = [] if self.retry.is_over else [self.retry.component]
+        return [self.intake, *self.workers, *retry]
 
     def ready(self) -> Ready:
         """What scripts are told."""

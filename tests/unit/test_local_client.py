@@ -1,0 +1,207 @@
+"""The client commands: what they ask for, and how they show what comes back."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from rich.console import Console
+from tests.unit.test_local_ready import example
+from typer.testing import CliRunner
+
+from fogbell_intake.records import CsvRecords, LineSplitter
+from fogbell_local import ready
+from fogbell_local.__main__ import app
+from fogbell_local.client import problems, progress, recipients, send
+from fogbell_local.client.connection import Connection, find
+from fogbell_local.client.problems import ClientError
+from fogbell_local.demo import audience
+from fogbell_local.demo.story import delivered_share
+from fogbell_local.demo.view import Snapshot, table
+
+
+def document(**changes: Any) -> dict[str, Any]:
+    base = {
+        "id": "0193",
+        "lane": "bulk",
+        "status": "sending",
+        "expected": 4,
+        "totals": {"sending": 1, "delivered": 3},
+        "by_channel": {"email": {"delivered": 3}, "webhook": {"sending": 1}},
+        "as_of": None,
+    }
+    return base | changes
+
+
+def printed(renderable: Any) -> str:
+    console = Console(width=100)
+    with console.capture() as capture:
+        console.print(renderable)
+    return capture.get()
+
+
+def test_a_key_is_never_shown_to_an_address_it_was_not_given_for(tmp_path: Path) -> None:
+    environ = {"XDG_STATE_HOME": str(tmp_path)}
+    ready.write(ready.well_known_file(environ), example())
+    with pytest.raises(ClientError, match="needs a key"):
+        find("http://elsewhere", None, environ)
+    assert find(None, None, environ) == Connection("http://127.0.0.1:1", example()["api_key"])
+    assert find(None, "fbk_mine", environ).api_key == "fbk_mine"
+    assert find("http://there/", "fbk_mine", environ) == Connection("http://there", "fbk_mine")
+
+
+def test_without_any_address_the_error_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ClientError, match="fogbell up"):
+        find(None, None, {"XDG_STATE_HOME": str(tmp_path)})
+
+
+def test_a_post_says_only_what_was_given() -> None:
+    assert send.audience(["a@b.test"], [], []) == {"addresses": [{"email": "a@b.test"}]}
+    assert send.audience([], ["ann"], ["all"]) == {"recipients": ["ann"], "groups": ["all"]}
+    assert send.said(["email"], None, "S", "T", None) == {
+        "content": {"email": {"subject": "S", "text": "T"}}
+    }
+    assert send.said(["email"], "welcome", None, None, None) == {"template": "welcome"}
+
+
+def test_every_channel_gets_its_content_from_the_same_words() -> None:
+    content = send.said(["inbox", "webhook", "sms", "push"], None, "S", "T", None)["content"]
+    assert content == {
+        "inbox": {"title": "S", "body": "T"},
+        "webhook": {"type": "message", "data": {"subject": "S", "text": "T"}},
+        "sms": {"text": "T"},
+        "push": {"title": "S", "body": "T"},
+    }
+    assert send.part("inbox", None, "T", None) == {"title": "T"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--subject", "S"], "to whom?"),
+        (["--to", "a@b.test"], "say what?"),
+        (["--to", "a@b.test", "--template", "t", "--text", "T"], "not both"),
+        (["--to", "a@b.test", "--text", "T", "--channel", "fax"], "no channel 'fax'"),
+        (["--to", "a@b.test", "--text", "T", "--data", "{"], "--data is not JSON"),
+        (["--to", "a@b.test", "--text", "T", "--data", "[]"], "expected an object"),
+    ],
+)
+def test_what_cannot_be_posted_is_said_before_anything_is_asked(
+    arguments: list[str], words: str
+) -> None:
+    result = CliRunner().invoke(app, ["send", *arguments])
+    assert result.exit_code == 1
+    assert words in result.stderr
+
+
+def test_a_problem_is_shown_with_each_pointer_once() -> None:
+    errors = [{"pointer": "#/a", "detail": "wrong"}, {"parameter": "limit", "detail": "too big"}]
+    shown = problems.describe(
+        422, {"title": "Invalid body", "detail": "#/a: wrong (1 more)", "errors": errors}
+    )
+    assert shown.splitlines() == ["Invalid body (422)", "  #/a: wrong", "  limit: too big"]
+
+
+def test_a_problem_on_the_servers_side_names_the_request() -> None:
+    assert "r-1" in problems.describe(500, {"title": "T", "request_id": "r-1"})
+    assert "r-1" not in problems.describe(422, {"title": "T", "request_id": "r-1"})
+
+
+def test_an_answer_that_is_not_from_fogbell_is_said_to_be_none() -> None:
+    error = problems.from_response(httpx2.Response(502, text="<html>", headers={}))
+    assert "does not look like" in str(error)
+    assert error.retry_after is None
+
+
+def test_retry_after_is_read_in_seconds() -> None:
+    def pause(value: str) -> float | None:
+        response = httpx2.Response(503, json={"title": "T"}, headers={"Retry-After": value})
+        return problems.from_response(response).retry_after
+
+    assert (pause("2"), pause("soon"), pause("")) == (2.0, None, None)
+
+
+def test_progress_on_one_line_leaves_out_what_is_zero() -> None:
+    assert progress.line(document()) == "sending: expected=4 sending=1 delivered=3"
+    expanding = document(status="expanding", expected=None, totals={})
+    assert progress.line(expanding) == "expanding: expected=?"
+
+
+def test_progress_as_a_table_sums_several_channels() -> None:
+    shown = printed(progress.table(document(as_of="2026-01-01T00:00:00.000Z")))
+    rows = [line.split() for line in shown.splitlines()]
+    assert ["email", "-", "-", "-", "3", "-", "-", "-"] in rows
+    assert ["all", "-", "1", "-", "3", "-", "-", "-"] in rows
+    assert "as of 2026-01-01" in shown
+    single = printed(progress.table(document(by_channel={"email": {"delivered": 3}})))
+    assert "all" not in single
+
+
+def test_watching_ends_when_nothing_can_change_any_more() -> None:
+    assert not progress.settled(document())
+    assert progress.settled(document(status="settled", totals={"delivered": 4}))
+    assert not progress.settled(document(status="cancelled", totals={"sending": 1}))
+    assert progress.settled(document(status="cancelled", totals={"cancelled": 4}))
+
+
+def test_an_import_names_each_bad_line_and_the_sum() -> None:
+    report = {
+        "imported": 2,
+        "rejected": 3,
+        "errors": [{"line": 7, "detail": "no id"}],
+        "errors_truncated": True,
+    }
+    assert list(recipients.report_lines(report)) == [
+        "line 7: no id",
+        "... and 2 more",
+        "imported 2, rejected 3",
+    ]
+
+
+def test_the_extension_says_what_a_file_holds() -> None:
+    assert recipients.media_type(Path("people.CSV")) == "text/csv"
+    assert recipients.media_type(Path("people.ndjson")) == "application/x-ndjson"
+    with pytest.raises(ClientError, match="ends in"):
+        recipients.media_type(Path("people.xlsx"))
+
+
+def test_the_demos_recipients_can_be_imported_as_they_are_and_exist_nowhere() -> None:
+    text = (Path(audience.__file__).parent / "recipients.csv").read_bytes()
+    records = CsvRecords()
+    people = [p for line in LineSplitter().feed(text) for p in records.feed(line)]
+    assert len(people) == len({p.id for p in people if not hasattr(p, "detail")}) == 1000
+    for row in text.decode().splitlines()[1:]:
+        _, email, _, url, *_ = row.split(",")
+        assert email.endswith((".example", ".test"))
+        assert url.startswith(("https://hooks.example.test/", "https://flaky.example.test/"))
+
+
+def test_the_demos_webhooks_lead_to_the_sink_alone() -> None:
+    content = audience.read("http://127.0.0.1:4321")
+    assert b"example.test/" not in content
+    assert content.count(b"http://127.0.0.1:4321/unavailable/") == 50
+    assert content.count(b"http://127.0.0.1:4321/") == 1000
+    assert len(audience.ids(content)) == 1000
+
+
+def test_a_worker_is_killed_by_what_is_delivered_of_what_is_known() -> None:
+    assert delivered_share({}) == 0
+    assert delivered_share({"pending": 3, "delivered": 1}) == 0.25
+
+
+def test_the_demos_table_shows_both_books() -> None:
+    shown = printed(table(Snapshot([document()], [])))
+    assert "webhook" in shown
+    assert "nothing yet" in shown
+
+
+def test_help_names_every_command() -> None:
+    result = CliRunner().invoke(app, ["--help"])
+    for command in ("up", "demo", "send", "status", "recipients", "servers"):
+        assert command in result.stdout
+
+
+def test_json_is_what_data_holds() -> None:
+    assert send.parsed_data(json.dumps({"a": 1})) == {"a": 1}
+    assert send.parsed_data(None) is None
