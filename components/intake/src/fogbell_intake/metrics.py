@@ -3,6 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter
 
 from fogbell.model.status import Lane
+from fogbell.telemetry.metrics import publish_counter, unknown_variable_counter
 
 
 class IntakeMetrics:
@@ -16,26 +17,9 @@ class IntakeMetrics:
             ["lane"],
             registry=self.registry,
         )
-        self._published = Counter(
-            "fogbell_publish",
-            "Messages published, by whether the broker confirmed them.",
-            ["outcome"],
-            registry=self.registry,
-        )
-        self._unknown = Counter(
-            "fogbell_template_unknown_variables",
-            "Variables that a template named and nobody provided: rendered as nothing.",
-            registry=self.registry,
-        )
+        self.published = publish_counter(self.registry)
+        self.unknown_variable = unknown_variable_counter(self.registry)
 
     def accepted(self, lane: Lane) -> None:
         """A notification was stored."""
         self._accepted.labels(lane.value).inc()
-
-    def published(self, outcome: str) -> None:
-        """A message was ``confirmed`` or has ``failed``."""
-        self._published.labels(outcome).inc()
-
-    def unknown_variable(self) -> None:
-        """A template named a variable that nobody provided."""
-        self._unknown.inc()

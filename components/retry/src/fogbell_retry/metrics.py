@@ -5,6 +5,7 @@ from datetime import datetime
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from fogbell.model.status import Channel, DeliveryStatus, Lane
+from fogbell.telemetry.metrics import publish_counter
 
 
 class RetryMetrics:
@@ -30,20 +31,11 @@ class RetryMetrics:
             ["channel", "lane"],
             registry=self.registry,
         )
-        self._published = Counter(
-            "fogbell_publish",
-            "Messages published, by whether the broker confirmed them.",
-            ["outcome"],
-            registry=self.registry,
-        )
+        self.published = publish_counter(self.registry)
 
     def released(self, reason: str, count: int) -> None:
         """``count`` went back to a queue for ``reason``."""
         self._released.labels(reason).inc(count)
-
-    def published(self, outcome: str) -> None:
-        """A message was ``confirmed`` or has ``failed``."""
-        self._published.labels(outcome).inc()
 
     def outstanding(self, counts: dict[DeliveryStatus, int]) -> None:
         """How many deliveries are not settled."""

@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from fogbell.model.status import Cause
 from fogbell.store.records import Record
+from fogbell.telemetry.metrics import publish_counter, unknown_variable_counter
 
 DURATION_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 END_TO_END_BUCKETS = (
@@ -60,22 +61,13 @@ class WorkerMetrics:
             "Records that found their claim gone and changed nothing.",
             registry=self.registry,
         )
-        self._published = Counter(
-            "fogbell_publish",
-            "Messages published, by whether the broker confirmed them.",
-            ["outcome"],
-            registry=self.registry,
-        )
+        self.published = publish_counter(self.registry)
         self._undecodable = Counter(
             "fogbell_messages_undecodable",
             "Messages that were no message of ours and went to the dead letters.",
             registry=self.registry,
         )
-        self._unknown = Counter(
-            "fogbell_template_unknown_variables",
-            "Variables that a template named and nobody provided: rendered as nothing.",
-            registry=self.registry,
-        )
+        self.unknown_variable = unknown_variable_counter(self.registry)
 
     def recorded(self, record: Record, now: datetime) -> None:
         """A record was stored."""
@@ -93,14 +85,6 @@ class WorkerMetrics:
         """A record found its claim gone."""
         self._claims_lost.inc()
 
-    def published(self, outcome: str) -> None:
-        """A message was ``confirmed`` or has ``failed``."""
-        self._published.labels(outcome).inc()
-
     def undecodable(self) -> None:
         """A message went to the dead letters."""
         self._undecodable.inc()
-
-    def unknown_variable(self) -> None:
-        """A template named a variable that nobody provided."""
-        self._unknown.inc()
