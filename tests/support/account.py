@@ -18,7 +18,7 @@ _LEFT_OVER = {"sweep_at", "not_before", "alone"}
 
 @dataclass(frozen=True)
 class Account:
-    """Deliveries as stored, by id, and everything that the sink has answered."""
+    """Deliveries as stored, by id, and what the sink has answered for them."""
 
     records: Mapping[UUID, Record]
     ledger: list[Entry]
@@ -44,7 +44,6 @@ class Account:
     def balance(self, expected: set[UUID]) -> None:
         """Nothing is missing, nothing is there that was not asked for, and the two sides agree."""
         assert set(self.records) == expected
-        assert self.copies.keys() <= {str(id_) for id_ in self.records}
         for id_, record in self.records.items():
             self._check_settled(id_, record)
             self._check_copies(id_, record)
@@ -66,6 +65,12 @@ class Account:
             assert 1 <= copies <= 1 + unsure, f"{id_} arrived {copies} times, {unsure} unsure tries"
         else:
             assert copies <= unsure, f"{id_} is {record['status']} and arrived {copies} times"
+
+
+def recipient_ids(notification: str, recipients: Iterable[str], *channels: Channel) -> set[UUID]:
+    """What the deliveries to ``recipients`` of the directory have to be called."""
+    run = UUID(notification)
+    return {delivery_id(run, name, channel) for name in recipients for channel in channels}
 
 
 def email_ids(notification: str, addresses: Iterable[str]) -> set[UUID]:

@@ -252,7 +252,11 @@ class System:
         ids = [UUID(notification) for notification in notifications]
         found = self.db.deliveries.find({"notification_id": {"$in": ids}})
         records = {document["_id"]: document async for document in found}
-        account = Account(records, self.ground.sink.entries())
+        ledger = self.ground.sink.entries()
+        known = {str(document["_id"]) async for document in self.db.deliveries.find({}, {"_id": 1})}
+        assert {entry.delivery for entry in ledger} <= known, "something arrived without a record"
+        own = {str(id_) for id_ in records}
+        account = Account(records, [entry for entry in ledger if entry.delivery in own])
         account.balance(set(expected))
         return account
 
