@@ -30,6 +30,7 @@ SINK = Behaviour(refuse_fraction=1 / 3, delay=0.05)
 
 SLOWER = (
     Change("FOGBELL_BULK__SLOTS", "10", "50", "bulk sends at once, of a channel in a worker"),
+    # A group is given as a whole: these two are only repeated.
     Change("FOGBELL_BULK__BATCHES", "2", "2", "bulk batches at once"),
     Change("FOGBELL_BULK__PREFETCH", "4", "4", "bulk messages held"),
 )
@@ -87,7 +88,8 @@ def _system(view: View, stop: Stop) -> Iterator[System]:
         system = System(options, view.say, environ)
         view.say("Changed for this demo, so that it takes seconds instead of minutes:")
         for change in options.changes:
-            view.say(f"  {change}")
+            if change.value != change.default:
+                view.say(f"  {change}")
         with contextlib.ExitStack() as stack:
             stack.callback(system.stop)
             system.start(stop)
