@@ -1,6 +1,8 @@
 """Consuming ids: one channel a queue, acknowledgements in batches (protocol step 6)."""
 
 import asyncio
+import contextlib
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -9,7 +11,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 from aiormq.abc import AbstractChannel as UnderlayChannel
 
 from fogbell.broker.acks import AckTracker
-from fogbell.broker.connection import BROKER_ERRORS, supervise
+from fogbell.broker.connection import BrokerUnavailableError, broker_errors, supervise
 from fogbell.broker.messages import Ids, UndecodableMessageError, decode_ids
 from fogbell.broker.topology import Topology, declare
 
@@ -77,6 +79,7 @@ class Consumer:
         self._supervisor: asyncio.Task[None] | None = None
         self._session: _Session | None = None
         self._tag: str | None = None
+        self._paused = asyncio.Event()
         self.consuming = asyncio.Event()
 
     def start(self) -> None:
@@ -85,24 +88,28 @@ class Consumer:
         self._supervisor = asyncio.create_task(supervise(self._uri, name, self._consume))
 
     async def pause(self) -> None:
-        """Take no more messages; those at hand can still be finished and acknowledged."""
+        """Take no more messages, for good; those at hand can still be finished and acknowledged."""
+        self._paused.set()
+        self.consuming.clear()
         session, tag = self._session, self._tag
         self._tag = None
         if session is None or tag is None:
             return
         try:
-            async with asyncio.timeout(ACK_INTERVAL * 100):
-                await session.underlay.basic_cancel(tag)
-        except BROKER_ERRORS as error:
-            log.warning("cancel_failed", queue=self._queue, error=type(error).__name__)
+            with broker_errors():
+                async with asyncio.timeout(ACK_INTERVAL * 100):
+                    await session.underlay.basic_cancel(tag)
+        except BrokerUnavailableError as error:
+            log.warning("cancel_failed", queue=self._queue, error=str(error))
 
     async def close(self) -> None:
         """Acknowledge what is finished, then disconnect: the rest returns to the queue."""
         if self._session is not None:
             try:
-                await self._session.flush()
-            except BROKER_ERRORS as error:
-                log.warning("last_ack_failed", queue=self._queue, error=type(error).__name__)
+                with broker_errors():
+                    await self._session.flush()
+            except BrokerUnavailableError as error:
+                log.warning("last_ack_failed", queue=self._queue, error=str(error))
         if self._supervisor:
             self._supervisor.cancel()
             await asyncio.gather(self._supervisor, return_exceptions=True)
@@ -113,16 +120,25 @@ class Consumer:
         await channel.set_qos(prefetch_count=self._prefetch)
         underlay = await channel.get_underlay_channel()
         session = self._session = _Session(underlay)
-        queue = await channel.get_queue(self._queue, ensure=False)
-        self._tag = await queue.consume(lambda message: self._on_message(session, message))
-        self.consuming.set()
         try:
-            await self._until_over(channel, session, self._tag)
+            await self._take(channel, session)
+            await self._until_over(channel, session)
         finally:
             self.consuming.clear()
             self._session = None
 
-    async def _until_over(self, channel: AbstractChannel, session: _Session, tag: str) -> None:
+    async def _take(self, channel: AbstractChannel, session: _Session) -> None:
+        """Ask for messages, unless paused: before, or while the broker answers."""
+        if self._paused.is_set():
+            return
+        queue = await channel.get_queue(self._queue, ensure=False)
+        self._tag = await queue.consume(functools.partial(self._on_message, session))
+        if self._paused.is_set():
+            await self.pause()
+        else:
+            self.consuming.set()
+
+    async def _until_over(self, channel: AbstractChannel, session: _Session) -> None:
         """Acknowledge in batches until the channel closes or the broker cancels the consumer."""
         over = asyncio.Event()
         session.underlay.on_consumer_cancel_callbacks.add(lambda _frame: over.set())
@@ -132,7 +148,7 @@ class Consumer:
         acknowledging.add_done_callback(lambda _task: over.set())
         try:
             await over.wait()
-            log.warning("consumer_ended", queue=self._queue, consumer=tag)
+            log.warning("consumer_ended", queue=self._queue)
             if acknowledging.done():
                 acknowledging.result()
         finally:
@@ -154,7 +170,10 @@ class Consumer:
         except UndecodableMessageError as error:
             self._count_undecodable()
             log.warning("undecodable_message", queue=self._queue, expected=str(error))
-            session.tracker.settle(tag)
-            await session.underlay.basic_reject(tag, requeue=False)
+            # A loss in between is no matter: the message comes again.
+            with contextlib.suppress(BrokerUnavailableError), broker_errors():
+                await session.underlay.basic_reject(tag, requeue=False)
+                # Only now, or an acknowledgement of all tags below could overtake it.
+                session.tracker.settle(tag)
             return
         self._receive(Received(ids, tag, session))

@@ -11,7 +11,7 @@ import structlog
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel, AbstractConnection
 
-from fogbell.broker.connection import BROKER_ERRORS, BrokerUnavailableError, supervise
+from fogbell.broker.connection import BrokerUnavailableError, broker_errors, supervise
 from fogbell.broker.messages import InboxEvent, chunks, encode_event, encode_ids
 from fogbell.broker.topology import Topology, declare, declare_events
 from fogbell.model.status import Channel, Lane
@@ -96,12 +96,10 @@ class Publisher:
         channel = self._channel
         if channel is None:
             raise BrokerUnavailableError("RabbitMQ is not connected")
-        try:
+        with broker_errors():
             async with asyncio.timeout(PUBLISH_TIMEOUT):
                 declared = await channel.get_underlay_channel()
                 answer = await declared.queue_declare(queue, passive=True)
-        except BROKER_ERRORS as error:
-            raise BrokerUnavailableError(f"no answer about queue {queue}") from error
         return answer.message_count or 0
 
     async def _confirmed(self, routing_key: str, body: bytes, exchange: str | None = None) -> bool:
@@ -120,17 +118,23 @@ class Publisher:
             delivery_mode=DeliveryMode.NOT_PERSISTENT if live else DeliveryMode.PERSISTENT,
         )
         try:
-            # aio-pika's own timeout does not cover everything a publish may wait for.
-            async with self._window, asyncio.timeout(PUBLISH_TIMEOUT):
-                underlay = await channel.get_underlay_channel()
-                await underlay.basic_publish(
-                    body,
-                    exchange=exchange or "",
-                    routing_key=routing_key,
-                    properties=message.properties,
-                    mandatory=not live,
-                )
-        except BROKER_ERRORS as error:
-            log.warning("publish_failed", error=type(error).__name__)
+            with broker_errors():
+                await self._send(channel, routing_key, message, exchange)
+        except BrokerUnavailableError as error:
+            log.warning("publish_failed", error=str(error))
             return False
         return True
+
+    async def _send(
+        self, channel: AbstractChannel, routing_key: str, message: Message, exchange: str | None
+    ) -> None:
+        # aio-pika's own timeout does not cover everything a publish may wait for.
+        async with self._window, asyncio.timeout(PUBLISH_TIMEOUT):
+            underlay = await channel.get_underlay_channel()
+            await underlay.basic_publish(
+                message.body,
+                exchange=exchange or "",
+                routing_key=routing_key,
+                properties=message.properties,
+                mandatory=exchange is None,
+            )
