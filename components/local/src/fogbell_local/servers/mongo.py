@@ -5,7 +5,6 @@ import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import pymongo
@@ -14,26 +13,22 @@ from pymongo.errors import OperationFailure, PyMongoError
 from fogbell_local.servers import docker, programs
 from fogbell_local.servers.ports import kept_ports
 from fogbell_local.servers.process import POLL_SECONDS, GuardedProcess, ServerError
+from fogbell_local.servers.server import Server
 
 ADDRESS_VARIABLE = "FOGBELL_MONGODB_URI"
 START_SECONDS = 60.0
-STOP_SECONDS = 20.0
 
 _REPLICA_SET = "rs0"
 _ALREADY_INITIALIZED = 23
 
 
-class MongoServer:
+class MongoServer(Server):
     """A mongod that this process started, or (``find``) somebody else's at an address.
 
-    ``uri`` names the replica set and no database. All methods block; an asyncio program calls
-    them through ``asyncio.to_thread``. The server ends with the process that started it.
+    ``uri`` names the replica set and no database.
     """
 
-    def __init__(self, uri: str, launch: "_Launch | None") -> None:
-        self.uri = uri
-        self._launch = launch
-        self._process: GuardedProcess | None = None
+    name = "MongoDB"
 
     @classmethod
     def find(cls, directory: Path) -> Self:
@@ -52,51 +47,6 @@ class MongoServer:
         server = cls(launch.uri, launch)
         server._begin()
         return server
-
-    @property
-    def pid(self) -> int:
-        """The running server's process id (with Docker: its client's). Raises ServerError."""
-        if self._process is None:
-            raise ServerError(f"MongoDB at {self.uri} is not running, or not ours")
-        return self._process.pid
-
-    def stop(self) -> None:
-        """Shut down cleanly; nothing for a server that is stopped or not ours."""
-        if self._process is not None:
-            self._process.terminate(STOP_SECONDS)
-            self._process = None
-
-    def kill(self) -> None:
-        """SIGKILL: what was not in the journal is lost, as in a power cut."""
-        assert self.pid
-        assert self._process is not None
-        self._process.kill()
-        self._process = None
-
-    def restart(self) -> None:
-        """Start again on the same port and data, after a clean stop if it still runs."""
-        self.stop()
-        self._begin()
-
-    def discard(self) -> None:
-        """End it at once and delete its data; nothing for a server that is not ours."""
-        if self._process is not None:
-            self.kill()
-        if self._launch is not None:
-            self._launch.discard_data()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def _begin(self) -> None:
-        if self._launch is None:
-            raise ServerError(f"MongoDB at {self.uri} was found, not started: it is left alone")
-        self._process = self._launch.start()
 
 
 class _Launch:
@@ -130,6 +80,9 @@ class _Launch:
                 lambda: _is_primary(client, self._port), deadline - time.monotonic(), "MongoDB"
             )
         return process
+
+    def after_end(self) -> None:
+        """Nothing is left behind."""
 
     def discard_data(self) -> None:
         if self._container is not None:

@@ -5,32 +5,24 @@ import shutil
 import socket
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from fogbell_local.servers import docker, programs, slim
 from fogbell_local.servers.ports import kept_ports
 from fogbell_local.servers.process import GuardedProcess, ServerError
+from fogbell_local.servers.server import Server
 
 ADDRESS_VARIABLE = "FOGBELL_RABBITMQ_URI"
 START_SECONDS = 120.0
-STOP_SECONDS = 30.0
 
 _PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
 _METHOD_FRAME = b"\x01"
 
 
-class RabbitServer:
-    """A RabbitMQ node that this process started, or (``find``) somebody else's at an address.
+class RabbitServer(Server):
+    """A RabbitMQ node that this process started, or (``find``) somebody else's at an address."""
 
-    All methods block; an asyncio program calls them through ``asyncio.to_thread``. The node ends
-    with the process that started it.
-    """
-
-    def __init__(self, uri: str, launch: "_Launch | None") -> None:
-        self.uri = uri
-        self._launch = launch
-        self._process: GuardedProcess | None = None
+    name = "RabbitMQ"
 
     @classmethod
     def find(cls, directory: Path) -> Self:
@@ -51,60 +43,10 @@ class RabbitServer:
         server._begin()
         return server
 
-    @property
-    def pid(self) -> int:
-        """The running node's process id (with Docker: its client's). Raises ServerError."""
-        if self._process is None:
-            raise ServerError(f"RabbitMQ at {self.uri} is not running, or not ours")
-        return self._process.pid
-
-    def stop(self) -> None:
-        """Shut down cleanly; nothing for a node that is stopped or not ours."""
-        if self._process is not None and self._launch is not None:
-            self._process.terminate(STOP_SECONDS)
-            self._end()
-
-    def kill(self) -> None:
-        """SIGKILL."""
-        assert self.pid
-        assert self._process is not None
-        self._process.kill()
-        self._end()
-
-    def restart(self) -> None:
-        """Start again on the same ports and data, after a clean stop if it still runs."""
-        self.stop()
-        self._begin()
-
     def wipe(self) -> None:
         """Lose everything: kill, delete queues, messages and users, start on the same ports."""
         self.discard()
         self._begin()
-
-    def discard(self) -> None:
-        """End it at once and delete its data; nothing for a node that is not ours."""
-        if self._process is not None:
-            self.kill()
-        if self._launch is not None:
-            self._launch.discard_data()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def _begin(self) -> None:
-        if self._launch is None:
-            raise ServerError(f"RabbitMQ at {self.uri} was found, not started: it is left alone")
-        self._process = self._launch.start()
-
-    def _end(self) -> None:
-        assert self._launch is not None
-        self._launch.after_end()
-        self._process = None
 
 
 class _Launch:
