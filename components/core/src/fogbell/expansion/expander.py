@@ -26,6 +26,7 @@ from fogbell.identity import recipient_hash
 from fogbell.model.delivery import NewDelivery
 from fogbell.model.notification import Audience, Notification
 from fogbell.model.status import Channel, DeliveryStatus
+from fogbell.policy import expired
 from fogbell.store import deliveries, expansions, recipients, templates
 from fogbell.store.claims import new_token
 from fogbell.store.database import Database
@@ -145,7 +146,9 @@ class Expander:
         await checkpoints.reach(cursor)
 
     async def _store(self, planner: Planner, page: Page, *, look_up: bool) -> int:
-        new = planner.deliveries(page.people)
+        # Asked for each page: a long expansion may outlast its notification.
+        late = expired(planner.notification.expires_at, self._db.clock.now())
+        new = planner.deliveries(page.people, skip="expired" if late else None)
         for recipient_id in page.deleted:
             new += planner.deleted(recipient_id)
         if look_up:

@@ -5,7 +5,7 @@ record answers "did Ann get it?" either way.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fogbell.identity import delivery_id
@@ -91,22 +91,26 @@ class Planner:
     """
 
     def __init__(self, contents: Contents, on_unknown: Count | None = None) -> None:
-        self._notification = contents.notification
+        self.notification = contents.notification
         self._contents = contents
         self._on_unknown = on_unknown
         self._compiled: dict[int, CompiledPart] = {}
 
-    def deliveries(self, people: Iterable[Person]) -> list[NewDelivery]:
-        """Every delivery of ``people``, in their order and that of the channels."""
-        channels = self._notification.channels
-        return [d for p in people for channel in channels for d in self._for_channel(p, channel)]
+    def deliveries(self, people: Iterable[Person], skip: str | None = None) -> list[NewDelivery]:
+        """Every delivery of ``people``, in their order and that of the channels.
+
+        With ``skip`` none of them is to be sent or shown any more, for that reason.
+        """
+        channels = self.notification.channels
+        new = [d for p in people for channel in channels for d in self._for_channel(p, channel)]
+        return new if skip is None else [_skip(delivery, skip) for delivery in new]
 
     def deleted(self, recipient_id: str) -> list[NewDelivery]:
         """What is recorded for a named recipient who has left the directory since."""
         gone = Person(key=recipient_id, addresses=Addresses())
         return [
             self._skipped(gone, channel, "recipient_deleted")
-            for channel in self._notification.channels
+            for channel in self.notification.channels
         ]
 
     def _for_channel(self, person: Person, channel: Channel) -> list[NewDelivery]:
@@ -145,8 +149,8 @@ class Planner:
         compiled = self._compiled.get(id(part))
         if compiled is None:
             compiled = self._compiled[id(part)] = compile_part(part, Channel.INBOX)
-        data = self._notification.data | person.data
-        context = template_context(person.view, data, str(self._notification.id))
+        data = self.notification.data | person.data
+        context = template_context(person.view, data, str(self.notification.id))
         rendered = compiled.render(context, self._on_unknown)
         assert isinstance(rendered, RenderedInbox)
         return rendered
@@ -164,7 +168,7 @@ class Planner:
         reason: str | None = None,
         item: dict[str, Any] | None = None,
     ) -> NewDelivery:
-        n = self._notification
+        n = self.notification
         return NewDelivery(
             id=delivery_id(n.id, person.key, channel, address),
             notification_id=n.id,
@@ -176,3 +180,9 @@ class Planner:
             inline=person.inline if status is DeliveryStatus.PENDING else None,
             item=item,
         )
+
+
+def _skip(new: NewDelivery, reason: str) -> NewDelivery:
+    if new.status is DeliveryStatus.SKIPPED:
+        return new
+    return replace(new, status=DeliveryStatus.SKIPPED, reason=reason, inline=None, item=None)
