@@ -27,6 +27,22 @@ class LaneBounds(Group):
     """Messages held unacknowledged."""
 
 
+class TransactionalBounds(LaneBounds):
+    """``FOGBELL_TRANSACTIONAL__SLOTS`` and so on: many small claims at once."""
+
+    slots: int = Field(default=20, ge=1, le=10_000)
+    batches: int = Field(default=8, ge=1, le=100)
+    prefetch: int = Field(default=64, ge=1, le=10_000)
+
+
+class BulkBounds(LaneBounds):
+    """``FOGBELL_BULK__SLOTS`` and so on: few large claims at once."""
+
+    slots: int = Field(default=50, ge=1, le=10_000)
+    batches: int = Field(default=2, ge=1, le=100)
+    prefetch: int = Field(default=4, ge=1, le=10_000)
+
+
 class WorkerSettings(Settings):
     """Settings of the worker component."""
 
@@ -42,10 +58,10 @@ class WorkerSettings(Settings):
     claim_batch: int = Field(default=200, ge=1, le=1000)
     """Ids a claim, at most."""
 
-    transactional: LaneBounds = LaneBounds(slots=20, batches=8, prefetch=64)
+    transactional: TransactionalBounds = TransactionalBounds()
     """Reserved: bulk never takes these."""
 
-    bulk: LaneBounds = LaneBounds(slots=50, batches=2, prefetch=4)
+    bulk: BulkBounds = BulkBounds()
 
     shutdown_seconds: float = Field(default=40, gt=0)
     """How long sends under way may take after SIGTERM; then their leases end them."""
