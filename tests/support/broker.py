@@ -9,17 +9,20 @@ from uuid import UUID
 import aio_pika
 from aio_pika.abc import AbstractChannel
 from tests.support.queues import delete_queues
+from tests.support.waiting import eventually
 
-from fogbell.broker import Consumer, Publisher, Received, Topology
+from fogbell.broker import Consumer, EventListener, InboxEvent, Publisher, Received, Topology
 
 
 @asynccontextmanager
 async def queues_of(uri: str, topology: Topology) -> AsyncIterator[Topology]:
     """``topology``, whose queues and exchange are deleted afterwards."""
-    yield topology
-    await delete_queues(uri, "", topology.queues())
-    async with raw_channel(uri) as channel:
-        await channel.exchange_delete(topology.events)
+    try:
+        yield topology
+    finally:
+        await delete_queues(uri, "", topology.queues())
+        async with raw_channel(uri) as channel:
+            await channel.exchange_delete(topology.events)
 
 
 @asynccontextmanager
@@ -51,10 +54,12 @@ async def publishing(
     counted = Counter[str]() if counts is None else counts
     publisher = Publisher(uri, topology, name="test", count=lambda word: counted.update([word]))
     publisher.start()
-    async with asyncio.timeout(15):
-        await publisher.wait_connected()
-    yield publisher
-    await publisher.close()
+    try:
+        async with asyncio.timeout(15):
+            await publisher.wait_connected()
+        yield publisher
+    finally:
+        await publisher.close()
 
 
 class Reader:
@@ -88,7 +93,33 @@ class Reader:
     async def running(self) -> AsyncIterator["Reader"]:
         """This reader, consuming."""
         self.consumer.start()
-        async with asyncio.timeout(15):
-            await self.consumer.consuming.wait()
-        yield self
-        await self.consumer.close()
+        try:
+            async with asyncio.timeout(15):
+                await self.consumer.consuming.wait()
+            yield self
+        finally:
+            await self.consumer.close()
+
+
+class Ear:
+    """A listener that keeps what it hears."""
+
+    def __init__(self, uri: str, topology: Topology) -> None:
+        self.events: list[InboxEvent] = []
+        self.resumptions = 0
+        self.listener = EventListener(
+            uri, topology, name="test", receive=self.events.append, resumed=self._resumed
+        )
+
+    def _resumed(self) -> None:
+        self.resumptions += 1
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator["Ear"]:
+        """This listener, connected."""
+        self.listener.start()
+        try:
+            await eventually(self.listener.listening.is_set)
+            yield self
+        finally:
+            await self.listener.close()

@@ -128,8 +128,9 @@ class Publisher:
     async def _send(
         self, channel: AbstractChannel, routing_key: str, message: Message, exchange: str | None
     ) -> None:
-        # aio-pika's own timeout does not cover everything a publish may wait for.
-        async with self._window, asyncio.timeout(PUBLISH_TIMEOUT):
+        # aio-pika's own timeout does not cover everything a publish may wait for. The window's turn
+        # counts as well, or a broker that hangs would be waited for once a window.
+        async with asyncio.timeout(PUBLISH_TIMEOUT), self._window:
             underlay = await channel.get_underlay_channel()
             await underlay.basic_publish(
                 message.body,
