@@ -5,10 +5,10 @@ everywhere what an address is.
 """
 
 import re
-from typing import Annotated
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from fogbell.model.status import Channel
 
@@ -45,12 +45,13 @@ def check_url(value: str) -> str:
     """An absolute http or https URL without credentials or fragment. Raises ValueError."""
     if len(value) > 2048:
         raise ValueError("expected a URL of at most 2048 characters")
-    if not value.isascii() or not value.isprintable() or " " in value:
+    # A backslash is a slash to some readers (WHATWG) and part of the host to others (RFC 3986).
+    if not value.isascii() or not value.isprintable() or " " in value or "\\" in value:
         raise ValueError("expected a URL of printable ASCII; percent-encode the rest")
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("expected an absolute http or https URL")
-    if parts.username is not None or parts.password is not None or parts.fragment:
+    if parts.username is not None or parts.password is not None or "#" in value:
         raise ValueError("expected a URL without credentials and without a fragment")
     _ = parts.port  # raises ValueError for a port out of range
     return value
@@ -79,6 +80,12 @@ class PushAddress(_Strict):
     provider: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")
     token: str | None = Field(default=None, min_length=1, max_length=4096)
     url: Url | None = None
+
+    @model_validator(mode="after")
+    def _some_device(self) -> Self:
+        if self.token is None and self.url is None:
+            raise ValueError("expected 'token' or 'url'")
+        return self
 
 
 class Addresses(_Strict):
