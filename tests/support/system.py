@@ -109,7 +109,7 @@ class System:
 
     @property
     def place(self) -> Place:
-        """What every component is told."""
+        """Where every component finds what it needs."""
         ground = self.ground
         return Place(
             mongodb=ground.mongodb,
@@ -144,8 +144,7 @@ class System:
         """Start one more worker, with ``settings`` of its own."""
         port = free_ports(1)[0]
         label = f"worker-{sum(c.name == 'worker' for c in self.started) + 1}"
-        environ = self._environ()
-        own = environment.worker(environ | settings, self.place, port)
+        own = environment.worker(self.environ() | settings, self.place, port)
         worker = await self._run("worker", label, own, port)
         if ready:
             await _blocking(worker.wait_ready)
@@ -156,7 +155,7 @@ class System:
         port = free_ports(1)[0]
 
         def window(job_name: str) -> Component:
-            settings = self._environ() | environment.retry(job_name, port)
+            settings = self.environ() | environment.retry(job_name, port)
             return processes.start("retry", "retry", settings, port, self.logs)
 
         self._job = await _blocking(RetryJob, window)
@@ -179,12 +178,13 @@ class System:
     async def _run(
         self, name: str, label: str, settings: Mapping[str, str], port: int
     ) -> Component:
-        whole = {**self._environ(), **settings}
+        whole = {**self.environ(), **settings}
         component = await _blocking(processes.start, name, label, whole, port, self.logs)
         self.started.append(component)
         return component
 
-    def _environ(self) -> dict[str, str]:
+    def environ(self) -> dict[str, str]:
+        """What every component is told."""
         own = {k: v for k, v in os.environ.items() if not k.startswith("FOGBELL_")}
         return environment.common(own | QUICK | dict(self.settings), (), self.place)
 

@@ -126,12 +126,13 @@ class Retry:
         """Wait for the next sweep; True if there is none.
 
         A single sweep that met a hold waits it out, or leases would never end where only single
-        sweeps are made.
+        sweeps are made. It sweeps meanwhile: a pause as long as the hold would begin another.
         """
         pause = timedelta(seconds=self._settings.sweep.interval_seconds)
         now = self._db.clock.now()
         if self._once and swept and swept.held_until:
-            pause = max(swept.held_until - now, timedelta(0)) + timedelta(milliseconds=50)
+            left = max(swept.held_until - now, timedelta(0)) + timedelta(milliseconds=50)
+            pause = min(pause, left)
         elif now + pause > end:
             return True
         try:

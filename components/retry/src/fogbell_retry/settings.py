@@ -1,6 +1,8 @@
 """What the sweep is told, by environment variables (see `fogbell.settings`)."""
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from fogbell.settings import Group, Settings
 
@@ -28,3 +30,14 @@ class RetryComponentSettings(Settings):
 
     job_name: str | None = None
     """``FOGBELL_JOB_NAME``: the Job's name by the downward API; it names the window."""
+
+    @model_validator(mode="after")
+    def _sweeps_leave_no_gap(self) -> Self:
+        hold, interval = self.protocol.expiry_hold_seconds, self.sweep.interval_seconds
+        if interval >= hold:
+            raise ValueError(
+                f"expected FOGBELL_SWEEP__INTERVAL_SECONDS, now {interval:g}, below"
+                f" FOGBELL_PROTOCOL__EXPIRY_HOLD_SECONDS, now {hold:g}: each pause would count as"
+                " a gap in sweeping, after which no lease ends, so none ever would"
+            )
+        return self
