@@ -11,7 +11,8 @@ import math
 import re
 from collections.abc import Collection
 from datetime import UTC, datetime
-from typing import Annotated, Any, NoReturn
+from enum import StrEnum
+from typing import Annotated, Any, NoReturn, TypeVar
 
 from pydantic import BeforeValidator
 from starlette.requests import ClientDisconnect, Request
@@ -20,7 +21,10 @@ from fogbell_intake import problem_types as types
 from fogbell_intake.limits import BODY_TIMEOUT, DEFAULT_PAGE, MAX_BODY, MAX_DEPTH, MAX_PAGE
 from fogbell_intake.problems import Problem, invalid, invalid_parameter
 
+E = TypeVar("E", bound=StrEnum)
+
 JsonObject = dict[str, Any]
+JSON = "application/json"
 
 _INT64 = range(-(2**63), 2**63)
 _LONGEST_INT = 20
@@ -30,12 +34,14 @@ class JsonError(ValueError):
     """A text that is not JSON, or JSON that readers would disagree about. Says why."""
 
 
-async def json_object(request: Request, limit: int = MAX_BODY) -> JsonObject:
-    """The body as one JSON object of at most ``limit`` bytes.
+async def json_object(
+    request: Request, limit: int = MAX_BODY, media_types: tuple[str, ...] = (JSON,)
+) -> JsonObject:
+    """The body as one JSON object of at most ``limit`` bytes, of one of ``media_types``.
 
     Raises `Problem` 400, 408, 413, 415 or, for another JSON value than an object, 422.
     """
-    check_media_type(request, "application/json")
+    check_media_type(request, *media_types)
     body = await read_body(request, limit)
     try:
         value = loads(body)
@@ -44,6 +50,12 @@ async def json_object(request: Request, limit: int = MAX_BODY) -> JsonObject:
     if not isinstance(value, dict):
         raise invalid("#", "expected a JSON object")
     return value
+
+
+def is_empty(request: Request) -> bool:
+    """Whether there is no body at all: for routes where it may be left out."""
+    headers = request.headers
+    return "transfer-encoding" not in headers and headers.get("content-length", "0") == "0"
 
 
 def check_media_type(request: Request, *accepted: str) -> str:
@@ -245,6 +257,17 @@ def page_limit(given: dict[str, str]) -> int:
     if not re.fullmatch(r"[1-9]\d{0,2}", text, re.ASCII) or int(text) > MAX_PAGE:
         raise invalid_parameter("limit", f"expected a number from 1 to {MAX_PAGE}")
     return int(text)
+
+
+def choice(given: dict[str, str], name: str, kind: type[E]) -> E | None:
+    """The query's word from a closed set, or None; raises a 422 `Problem` for another word."""
+    if name not in given:
+        return None
+    try:
+        return kind(given[name])
+    except ValueError:
+        words = ", ".join(member.value for member in kind)
+        raise invalid_parameter(name, f"expected one of {words}") from None
 
 
 def encode_cursor(*parts: str | int) -> str:

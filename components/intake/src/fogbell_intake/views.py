@@ -34,10 +34,19 @@ def accepted(answer: Accepted) -> Json:
 
 def notification(n: Notification, reached: Progress, now: datetime) -> Json:
     """A notification with its progress."""
+    return _notification(n, reached, _status(n, reached, now))
+
+
+def listed_notification(n: Notification, frozen: Progress | None, now: datetime) -> Json:
+    """A notification in a list: its totals are null until they are final."""
+    return _notification(n, frozen, n.status(now))
+
+
+def _notification(n: Notification, reached: Progress | None, status: NotificationStatus) -> Json:
     assert n.created_at is not None
     return {
         "id": str(n.id),
-        "status": _status(n, reached, now).value,
+        "status": status.value,
         "lane": n.lane.value,
         "origin": {"type": n.origin.type.value, "app": n.origin.app},
         "channels": [channel.value for channel in n.channels],
@@ -48,12 +57,7 @@ def notification(n: Notification, reached: Progress, now: datetime) -> Json:
         "reference": n.reference,
         "metadata": n.metadata,
         "expected": n.expected,
-        "totals": {status.value: reached.totals.get(status, 0) for status in DeliveryStatus},
-        "by_channel": {
-            channel.value: {status.value: count for status, count in statuses.items() if count}
-            for channel, statuses in reached.by_channel.items()
-        },
-        "as_of": rfc3339_or_none(reached.as_of),
+        **_totals(reached),
         "created_at": rfc3339(n.created_at),
         "send_at": rfc3339_or_none(n.send_at),
         "expires_at": rfc3339_or_none(n.expires_at),
@@ -61,6 +65,19 @@ def notification(n: Notification, reached: Progress, now: datetime) -> Json:
         "cancelled_at": rfc3339_or_none(n.cancelled_at),
         "settled_at": rfc3339_or_none(n.settled_at),
         "links": links(n.id),
+    }
+
+
+def _totals(reached: Progress | None) -> Json:
+    if reached is None:
+        return {"totals": None, "by_channel": None, "as_of": None}
+    return {
+        "totals": {status.value: reached.totals.get(status, 0) for status in DeliveryStatus},
+        "by_channel": {
+            channel.value: {status.value: count for status, count in statuses.items() if count}
+            for channel, statuses in reached.by_channel.items()
+        },
+        "as_of": rfc3339_or_none(reached.as_of),
     }
 
 

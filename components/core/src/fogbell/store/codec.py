@@ -67,7 +67,7 @@ def notification_value(document: Mapping[str, Any]) -> Notification:
         audience=_audience_value(document.get("audience") or {}),
         template=TemplateRef(template["name"], template["version"]) if template else None,
         content=Content.model_validate(content) if content else None,
-        data=document["data"],
+        data=document.get("data") or {},
         metadata=document["metadata"],
         **{name: document.get(name) for name in (*_TIMES, *_PLAIN)},
     )

@@ -16,6 +16,8 @@ RECIPIENT = "recipient"
 INBOX = "inbox"
 DUE = "due"
 PURGE = "purge"
+CREATED = "created"
+REFERENCE = "reference"
 GROUPS = "groups"
 
 NOT_DELIVERED = [s.value for s in DeliveryStatus if s is not DeliveryStatus.DELIVERED]
@@ -56,11 +58,18 @@ DELIVERIES = [
     ),
 ]
 
+CREATED_KEYS = [("created_at", DESCENDING), ("_id", DESCENDING)]
+REFERENCE_KEYS = [("reference", ASCENDING), *CREATED_KEYS]
+
 NOTIFICATIONS = [
     # Which wait for their time, for an expansion to be taken up, or for their totals to be frozen?
     _index(DUE, ("sweep_at", ASCENDING), partial={"sweep_at": {"$exists": True}}),
     # Which are past their retention?
     _index(PURGE, ("purge_at", ASCENDING), partial={"purge_at": {"$exists": True}}),
+    # What was posted lately? Notifications are few beside their deliveries.
+    _index(CREATED, *CREATED_KEYS),
+    # What became of order A-1? Posts without a reference do not pay for it.
+    _index(REFERENCE, *REFERENCE_KEYS, partial={"reference": {"$exists": True}}),
 ]
 
 RECIPIENTS = [

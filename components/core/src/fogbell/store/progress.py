@@ -35,8 +35,9 @@ async def progress(db: Database, notification_id: UUID) -> Progress | None:
     )
     if document is None:
         return None
-    if "frozen" in document:
-        return _stored_progress(document["frozen"], None)
+    frozen = frozen_progress(document)
+    if frozen is not None:
+        return frozen
     summary = document.get("summary")
     if summary is not None and await _many_undelivered(db, notification_id):
         return _stored_progress(summary["by_channel"], summary["as_of"])
@@ -101,6 +102,12 @@ def plain(by_channel: ByChannel) -> Document:
         channel.value: {status.value: n for status, n in statuses.items() if n}
         for channel, statuses in by_channel.items()
     }
+
+
+def frozen_progress(document: Mapping[str, Any]) -> Progress | None:
+    """The final totals on a notification's document, or None where they are not frozen."""
+    frozen = document.get("frozen")
+    return None if frozen is None else _stored_progress(frozen, None)
 
 
 def _stored_progress(document: Mapping[str, Any], as_of: datetime | None) -> Progress:

@@ -68,6 +68,22 @@ async def get(db: Database, recipient_id: str) -> Recipient | None:
 
 
 @store_call
+async def replace(db: Database, before: Mapping[str, Any], after: Recipient) -> bool:
+    """Replace the recipient as read in ``before``; False where it is another, or gone, by now."""
+    unchanged = {"$expr": {"$eq": ["$$ROOT", {"$literal": before}]}}
+    result = await db.recipients.replace_one(
+        {"_id": before["_id"], **unchanged}, recipient_document(after)
+    )
+    return bool(result.matched_count)
+
+
+@store_call
+async def get_document(db: Database, recipient_id: str) -> Mapping[str, Any] | None:
+    """One recipient as stored (the shape that `Recipient` takes, but for ``_id``), or None."""
+    return await db.recipients.find_one({"_id": recipient_id})
+
+
+@store_call
 async def delete(db: Database, recipient_id: str) -> bool:
     """Delete; False if there was none. Deliveries under way find no address and are skipped."""
     result = await db.recipients.delete_one({"_id": recipient_id})

@@ -1,7 +1,6 @@
 """Posting notifications, and reading how far they are."""
 
 import re
-from typing import TypeVar
 from uuid import UUID
 
 import structlog
@@ -17,12 +16,17 @@ from fogbell_intake import problem_types as types
 from fogbell_intake import views
 from fogbell_intake.accepting import Accepted, Accepter, request_hash
 from fogbell_intake.bodies import NotificationBody
-from fogbell_intake.parsing import decode_cursor, encode_cursor, json_object, page_limit, query
+from fogbell_intake.parsing import (
+    choice,
+    decode_cursor,
+    encode_cursor,
+    json_object,
+    page_limit,
+    query,
+)
 from fogbell_intake.posting import Post, prepare
 from fogbell_intake.problems import Problem, invalid_parameter, not_found, validate
 from fogbell_intake.routing import Route, caller, database
-
-E = TypeVar("E", Channel, DeliveryStatus)
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -111,8 +115,8 @@ async def list_deliveries(request: Request) -> Response:
     given = query(request, "status", "channel", "limit", "after")
     limit = page_limit(given)
     after = UUID(int=_cursor_int(given["after"])) if "after" in given else None
-    status = _choice(given, "status", DeliveryStatus)
-    channel = _choice(given, "channel", Channel)
+    status = choice(given, "status", DeliveryStatus)
+    channel = choice(given, "channel", Channel)
     found = await deliveries.page(
         db, wanted, status=status, channel=channel, after=after, limit=limit + 1
     )
@@ -128,16 +132,6 @@ def _cursor_int(text: str) -> int:
     if not re.fullmatch(r"[0-9a-f]{32}", part):
         raise invalid_parameter("after", "expected what an answer's 'next' gave, as it stands")
     return int(part, 16)
-
-
-def _choice(given: dict[str, str], name: str, kind: type[E]) -> E | None:
-    if name not in given:
-        return None
-    try:
-        return kind(given[name])
-    except ValueError:
-        words = ", ".join(member.value for member in kind)
-        raise invalid_parameter(name, f"expected one of {words}") from None
 
 
 async def read_delivery(request: Request) -> Response:

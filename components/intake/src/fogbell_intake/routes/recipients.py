@@ -1,4 +1,4 @@
-"""``/v1/recipients``: the directory, one at a time and by import."""
+"""``/v1/recipients``: the directory, one at a time, in pages and by import."""
 
 import re
 from typing import Any
@@ -11,11 +11,21 @@ from fogbell.model.api_key import Scope
 from fogbell.model.recipient import Recipient
 from fogbell.store import recipients
 from fogbell_intake.imports import CSV, NDJSON, import_recipients
-from fogbell_intake.parsing import check_media_type, json_object
+from fogbell_intake.merging import change_recipient
+from fogbell_intake.parsing import (
+    JSON,
+    check_media_type,
+    decode_cursor,
+    encode_cursor,
+    json_object,
+    page_limit,
+    query,
+)
 from fogbell_intake.problems import Problem, invalid, invalid_parameter, not_found, validate
 from fogbell_intake.routing import Route, database
 
 _ID = re.compile(RECIPIENT_ID)
+MERGE_PATCH = "application/merge-patch+json"
 
 
 async def put(request: Request) -> Response:
@@ -37,6 +47,38 @@ async def get(request: Request) -> Response:
     """200 with the recipient; secrets are counted, never shown."""
     recipient = await known_recipient(request)
     return JSONResponse(recipient_document(recipient))
+
+
+async def patch(request: Request) -> Response:
+    """200 with the recipient after a merge patch (RFC 7396): null takes a field away."""
+    recipient_id = request.path_params["id"]
+    body = await json_object(request, media_types=(MERGE_PATCH, JSON))
+    if body.setdefault("id", recipient_id) != recipient_id:
+        raise invalid("#/id", "expected the id of the path, or no id")
+    known = is_recipient_id(recipient_id)
+    changed = await change_recipient(database(request), recipient_id, body) if known else None
+    if changed is None:
+        raise unknown_recipient(recipient_id)
+    return JSONResponse(recipient_document(changed))
+
+
+async def index(request: Request) -> Response:
+    """200 with a page of recipients in the order of their ids, of one group or of all."""
+    given = query(request, "group", "limit", "after")
+    group, limit = given.get("group"), page_limit(given)
+    if group is not None and not is_recipient_id(group):
+        raise invalid_parameter("group", f"expected a group's name, which matches {RECIPIENT_ID}")
+    after = decode_cursor(given["after"], str)[0] if "after" in given else None
+    found = await recipients.walk(
+        database(request),
+        groups=[group] if group is not None else (),
+        everyone=group is None,
+        after=after,
+        limit=limit + 1,
+    )
+    following = encode_cursor(found[limit - 1].id) if len(found) > limit else None
+    items = [recipient_document(recipient) for recipient in found[:limit]]
+    return JSONResponse({"items": items, "next": following})
 
 
 async def delete(request: Request) -> Response:
@@ -95,6 +137,8 @@ def _addresses(addresses: Addresses) -> dict[str, Any]:
 ROUTES = (
     Route("POST", "/v1/recipients/import", import_many, Scope.MANAGE),
     Route("PUT", "/v1/recipients/{id}", put, Scope.MANAGE),
+    Route("GET", "/v1/recipients", index, Scope.READ),
     Route("GET", "/v1/recipients/{id}", get, Scope.READ),
+    Route("PATCH", "/v1/recipients/{id}", patch, Scope.MANAGE),
     Route("DELETE", "/v1/recipients/{id}", delete, Scope.MANAGE),
 )
