@@ -83,6 +83,15 @@ async def test_a_ping_answers_within_the_time_it_was_given(own_mongo: MongoServe
     db.close()
 
 
+async def test_closing_does_not_wait_for_a_mongodb_that_is_away(own_mongo: MongoServer) -> None:
+    db = Database(own_mongo.uri, "own")
+    await db.ping()
+    await asyncio.to_thread(own_mongo.stop)
+    started = monotonic()
+    db.close()
+    assert monotonic() - started < 1.5
+
+
 async def test_the_same_database_works_again_once_mongodb_is_back(
     own_mongo: MongoServer, own_db: Database
 ) -> None:

@@ -34,6 +34,8 @@ Session = AsyncIOMotorClientSession
 OPERATION_TIMEOUT_MS = 10_000
 """How long any one operation may take, its own retries and the search for a primary included."""
 
+CLOSE_TIMEOUT = 0.5
+
 _GOING_AWAY = frozenset({91, 189, 10058, 10107, 11600, 11602, 13435, 13436})
 """What a node answers that stops or is no primary any more ("Retryable Writes" specification)."""
 
@@ -142,8 +144,10 @@ class Database:
         await _ping(self, within)
 
     def close(self) -> None:
-        """Close every connection."""
-        self.client.close()
+        """Close every connection; holds the event loop up for `CLOSE_TIMEOUT` at most."""
+        # It tells the server which sessions end, and would search 10 s for one that is away.
+        with pymongo.timeout(CLOSE_TIMEOUT):
+            self.client.close()
 
 
 @store_call
