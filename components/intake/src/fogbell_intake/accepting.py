@@ -32,6 +32,9 @@ MOST_DELIVERIES = 2_000
 MOST_PUBLISHES = 256
 """Commits whose publishing may be under way; beyond that the sweep publishes."""
 
+MOST_WAITING = 4_096
+"""Posts that may wait for their commit; beyond that a post is refused at once, with a 503."""
+
 ALONE_TRIES = 3
 
 log = structlog.get_logger(__name__)
@@ -41,7 +44,7 @@ log = structlog.get_logger(__name__)
 class Accepted:
     """How a post ended: what is stored under its id, by it or by an earlier one.
 
-    ``replayed``: an earlier one with the same body; ``mismatch``: with another body.
+    ``replayed``: an earlier post with the same key; `matches` tells whether with the same body.
     """
 
     notification_id: UUID
@@ -100,6 +103,8 @@ class Accepter:
 
         Raises `StoreUnavailableError`: then a post without a key may or may not be stored.
         """
+        if len(self._waiting) >= MOST_WAITING:
+            raise StoreUnavailableError("too many posts wait for MongoDB")
         done: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(post, keyed, done))
         self._wake.set()
@@ -125,7 +130,10 @@ class Accepter:
         try:
             await self._commit(group)
         except StoreUnavailableError as error:
-            for waiting in group:
+            # The next groups would only find out the same, ten seconds each.
+            gone, self._waiting = self._waiting, []
+            self._wake.clear()
+            for waiting in (*group, *gone):
                 waiting.fail(error)
         except Exception as error:
             log.exception("commit_failed", posts=len(group))
@@ -167,10 +175,7 @@ class Accepter:
     async def _one_by_one(self, group: Sequence[_Waiting]) -> None:
         """One of the group met a twin in another process, or the server aborted all of them."""
         for waiting in group:
-            try:
-                await self._alone(waiting)
-            except StoreUnavailableError as error:
-                waiting.fail(error)
+            await self._alone(waiting)
 
     async def _alone(self, waiting: _Waiting) -> None:
         for _ in range(ALONE_TRIES):
@@ -183,7 +188,7 @@ class Accepter:
             else:
                 self._stored([waiting])
                 return
-        raise StoreUnavailableError("the transaction was aborted again and again")
+        waiting.fail(StoreUnavailableError("the transaction was aborted again and again"))
 
     def _stored(self, group: Sequence[_Waiting]) -> None:
         for waiting in group:

@@ -5,8 +5,6 @@ the client, which costs time and hides disconnects from streams.
 """
 
 import re
-import traceback
-from pathlib import PurePath
 from time import perf_counter
 from typing import Final
 
@@ -80,7 +78,7 @@ class _Exchange:
 
     async def _fail(self, error: Exception, request: Request, request_id: str) -> None:
         # The message is left out: drivers and validators put what was sent into theirs.
-        log.error("request.failed", error=type(error).__qualname__, at=_places(error))
+        log.error("request.failed", exc_info=error)
         if self._status is None:
             problem = Problem(types.INTERNAL, "Fogbell failed; its log has more.")
             await problem.response(request_id)(request.scope, request.receive, request._send)  # noqa: SLF001
@@ -109,9 +107,3 @@ def _add_headers(message: Message, request_id: str) -> None:
     headers["X-Request-Id"] = request_id
     for name, value in _SAFETY.items():
         headers.setdefault(name, value)
-
-
-def _places(error: BaseException) -> list[str]:
-    """Where it was raised, innermost last: ``file.py:line function``."""
-    frames = traceback.extract_tb(error.__traceback__)[-8:]
-    return [f"{PurePath(f.filename).name}:{f.lineno} {f.name}" for f in frames]

@@ -26,7 +26,7 @@ from fogbell_retry.window import window_end
 log = structlog.get_logger(__name__)
 
 BROKER_WAIT = 5.0
-"""Seconds to wait for RabbitMQ before the first sweep; without it only leases are looked after."""
+"""Seconds to wait for RabbitMQ before the first sweep; without it nothing is released."""
 
 TERMINATION_LOG = Path("/dev/termination-log")
 

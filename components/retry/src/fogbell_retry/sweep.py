@@ -44,7 +44,7 @@ class SweepSettings:
 
 @dataclass(slots=True)
 class Swept:
-    """What one sweep did, by reason; ``held`` tells that overdue leases were left alone."""
+    """What one sweep did, by reason; until ``held_until`` overdue leases are left alone."""
 
     publish_lost: int = 0
     retry_due: int = 0
@@ -81,6 +81,7 @@ class Sweeper:
                 await self._sweep_queue(lane, channel, swept)
         await self._sweep_expansions(swept)
         await self._settle(swept)
+        await sweep_state.finished(self.db)
         return swept
 
     async def _sweep_queue(self, lane: Lane, channel: Channel, swept: Swept) -> None:

@@ -23,7 +23,7 @@ from fogbell_worker.loading import Loader
 from fogbell_worker.metrics import WorkerMetrics
 from fogbell_worker.recording import Recorder
 from fogbell_worker.sending import ChannelSender
-from fogbell_worker.settings import WorkerSettings
+from fogbell_worker.settings import LaneBounds, WorkerSettings
 
 log = structlog.get_logger(__name__)
 
@@ -59,6 +59,7 @@ class Worker:
         )
         self._loader = Loader(self._db)
         self._served: list[_Served] = []
+        self._one_alone = asyncio.Lock()
 
     async def run(self) -> None:
         """Work until SIGTERM or SIGINT, then lose and repeat nothing."""
@@ -162,13 +163,22 @@ class Worker:
                 lane=lane,
                 batch=settings.claim_batch,
                 batches=bounds.batches,
-                slots=bounds.slots,
+                slots=self._slots(channel, bounds),
                 lease=settings.protocol.lease_seconds,
                 margin=settings.protocol.lease_margin_seconds,
             ),
+            self._one_alone,
         )
         consumer = self._consumer(self._topology.queue(channel, lane), bounds.prefetch, runner)
         return _Served(consumer, runner, recorder, sender)
+
+    def _slots(self, channel: Channel, bounds: LaneBounds) -> int:
+        """Sends at once. A mail that waited for a connection would be cut off by its time limit
+        after it was handed over, and sent again: no more start than there are connections.
+        """
+        if channel is Channel.EMAIL and self._settings.email is not None:
+            return min(bounds.slots, self._settings.email.connections)
+        return bounds.slots
 
     def _serve_expansion(self) -> _Served:
         protocol = self._settings.protocol

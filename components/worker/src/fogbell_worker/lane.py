@@ -5,6 +5,7 @@ lane has its own queue, slots and recorder, so that bulk never holds up transact
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -69,7 +70,11 @@ class _Lease:
 
 
 class LaneRunner:
-    """Works one queue until it is stopped."""
+    """Works one queue until it is stopped.
+
+    ``one_alone`` is shared by all lanes of the process: at most one delivery that has lost a lease
+    is tried at a time.
+    """
 
     def __init__(
         self,
@@ -78,12 +83,14 @@ class LaneRunner:
         loader: Loader,
         recorder: Recorder,
         settings: LaneSettings,
+        one_alone: asyncio.Lock,
     ) -> None:
         self._db = db
         self._sender = sender
         self._loader = loader
         self._recorder = recorder
         self._settings = settings
+        self._one_alone = one_alone
         self._waiting: asyncio.Queue[Received] = asyncio.Queue()
         self._held_over: Received | None = None
         self._batches = asyncio.Semaphore(settings.batches)
@@ -117,8 +124,12 @@ class LaneRunner:
             task.add_done_callback(self._under_way.discard)
 
     async def _guarded(self, batch: Batch) -> None:
+        # What has lost a lease is tried with no other suspect beside it in the whole process: a
+        # crash then blames one delivery, not its neighbours.
+        guard = self._one_alone if batch.alone else contextlib.nullcontext()
         try:
-            await self._work(batch)
+            async with guard:
+                await self._work(batch)
         except Exception:
             # A defect of ours. The records are the truth: their leases end, the sweep takes them
             # up, and the messages must not fill the prefetch window for ever.
@@ -129,8 +140,7 @@ class LaneRunner:
 
     async def _gathered(self) -> Batch:
         """One message, and whatever else waits already: a lone message never waits for company."""
-        first = self._held_over or await self._waiting.get()
-        self._held_over = None
+        first = await self._next()
         batch = Batch([first], list(first.ids.ids), alone=first.ids.alone)
         while not batch.alone and not self._waiting.empty():
             following = self._waiting.get_nowait()
@@ -141,6 +151,13 @@ class LaneRunner:
             batch.messages.append(following)
             batch.ids.extend(following.ids.ids)
         return batch
+
+    async def _next(self) -> Received:
+        """The next message that still counts: those of an ended session come again."""
+        first, self._held_over = self._held_over, None
+        while first is None or first.stale:
+            first = await self._waiting.get()
+        return first
 
     async def _work(self, batch: Batch) -> None:
         lease = await self._claimed(batch)
@@ -194,6 +211,7 @@ class LaneRunner:
         async with asyncio.TaskGroup() as group:
             for work in works:
                 await self._slots.acquire()
+                await self._recorder.caught_up()
                 if self._stopping or time.monotonic() > lease.last_start:
                     self._slots.release()
                     released.append(work.delivery.id)

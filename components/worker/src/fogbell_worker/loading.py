@@ -14,8 +14,9 @@ from uuid import UUID
 
 from fogbell.expansion.plan import Contents
 from fogbell.model.address import Addresses
+from fogbell.model.content import Template
 from fogbell.model.delivery import Claimed
-from fogbell.model.notification import Notification
+from fogbell.model.notification import TemplateRef
 from fogbell.model.recipient import Recipient
 from fogbell.model.status import Cause, Channel
 from fogbell.policy import Verdict, expired
@@ -25,8 +26,9 @@ from fogbell.store.notifications import Ending
 from fogbell.store.records import Record
 from fogbell_worker.sending import Work
 
-CACHED_NOTIFICATIONS = 512
-"""A transactional post is one notification each: enough for what is in flight, and bounded."""
+CACHED_NOTIFICATIONS = 256
+CACHED_TEMPLATES = 64
+"""A bulk run is one notification, a transactional post one each: what repeats is the template."""
 
 
 @dataclass(slots=True)
@@ -43,6 +45,7 @@ class Loader:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._contents: OrderedDict[UUID, Contents] = OrderedDict()
+        self._templates: OrderedDict[TemplateRef, Template] = OrderedDict()
 
     async def load(self, claimed: Sequence[Claimed]) -> Loaded:
         """Every delivery of ``claimed``, as work or as a settling record."""
@@ -82,22 +85,32 @@ class Loader:
         return _work(delivery, content, people)
 
     async def _contents_of(self, ids: set[UUID]) -> dict[UUID, Contents]:
-        missing = [i for i in ids if i not in self._contents]
+        # The answer is a dictionary of its own: other batches evict from the cache meanwhile.
+        contents = {i: known for i in ids if (known := self._contents.get(i))}
+        missing = ids - contents.keys()
         if missing:
             found = await notifications.get_many(self._db, missing)
-            for notification in found.values():
-                self._contents[notification.id] = await self._content(notification)
-        held = {i: self._contents[i] for i in ids if i in self._contents}
-        for i in held:
+            refs = {n.template for n in found.values() if n.template}
+            pinned = {ref: await self._template(ref) for ref in refs}
+            for n in found.values():
+                contents[n.id] = Contents(n, pinned[n.template] if n.template else None)
+        self._contents.update(contents)
+        for i in contents:
             self._contents.move_to_end(i)
-        while len(self._contents) > max(CACHED_NOTIFICATIONS, len(ids)):
+        while len(self._contents) > CACHED_NOTIFICATIONS:
             self._contents.popitem(last=False)
-        return held
+        return contents
 
-    async def _content(self, notification: Notification) -> Contents:
-        ref = notification.template
-        template = await templates.get_pinned(self._db, ref.name, ref.version) if ref else None
-        return Contents(notification, template)
+    async def _template(self, ref: TemplateRef) -> Template | None:
+        """A pinned version, which never changes: one read for all posts that use it."""
+        template = self._templates.get(ref)
+        if template is None:
+            template = await templates.get_pinned(self._db, ref.name, ref.version)
+            if template is not None:
+                self._templates[ref] = template
+                if len(self._templates) > CACHED_TEMPLATES:
+                    self._templates.popitem(last=False)
+        return template
 
     async def _leave_out_suppressed(self, loaded: Loaded) -> None:
         keys = {key for work in loaded.works if (key := suppression_key(work))}

@@ -7,6 +7,7 @@ and is not yet recorded is what a kill repeats.
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +28,11 @@ from fogbell.store.records import Record, Recorded
 log = structlog.get_logger(__name__)
 
 MOST_AT_ONCE = 1000
+LONGEST_WRITE = 0.1
+"""Seconds after which a write counts as late: until it is through, no further send starts, since
+what is sent and not recorded is what a kill repeats."""
+
+TRIES_OF_A_DEFECT = 3
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 _UNENDED = Ending(None, None)
 
@@ -74,6 +80,8 @@ class Recorder:
         self._jitter = jitter
         self._entries: list[_Entry] = []
         self._wake = asyncio.Event()
+        self._writing_since: float | None = None
+        self._written = asyncio.Event()
         self._task = asyncio.create_task(self._run())
 
     def attempted(self, delivery: Claimed, attempt: Attempt) -> "asyncio.Future[None]":
@@ -84,12 +92,19 @@ class Recorder:
         """Record a delivery that was settled without an attempt."""
         return self._add(record.delivery, None, record.verdict)
 
+    async def caught_up(self) -> None:
+        """Return once no write is late (`LONGEST_WRITE`): MongoDB is there, and keeps up."""
+        while self._is_late():
+            await self._written.wait()
+
+    def _is_late(self) -> bool:
+        since = self._writing_since
+        return since is not None and time.monotonic() - since > LONGEST_WRITE
+
     async def close(self) -> None:
-        """Stop; whoever waits for a future has it done or cancelled."""
+        """Stop. What is not recorded by now is left to its lease; nobody may wait for it."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
-        for entry in self._entries:
-            entry.done.cancel()
 
     def _add(
         self, delivery: Claimed, attempt: Attempt | None, verdict: Verdict | None
@@ -111,6 +126,18 @@ class Recorder:
 
     async def _store(self, entries: Sequence[_Entry]) -> None:
         """Write until it is written: nothing is acknowledged that is not recorded."""
+        self._writing_since = time.monotonic()
+        self._written.clear()
+        try:
+            await self._store_whole(entries)
+        except Exception:
+            log.exception("record_failed", records=len(entries))
+            await self._store_one_by_one(entries)
+        finally:
+            self._writing_since = None
+            self._written.set()
+
+    async def _store_whole(self, entries: Sequence[_Entry]) -> None:
         pause = FIRST_PAUSE
         while True:
             try:
@@ -124,6 +151,23 @@ class Recorder:
                 break
         self._tell(judged, outcome)
         for entry in entries:
+            if not entry.done.done():
+                entry.done.set_result(None)
+
+    async def _store_one_by_one(self, entries: Sequence[_Entry]) -> None:
+        """MongoDB refuses something (a full disk, a role revoked, a defect of ours).
+
+        One record that cannot be written must not hold up the others, nor end the recorder in
+        silence. What cannot be written is left to its lease.
+        """
+        for entry in entries:
+            for tries in range(TRIES_OF_A_DEFECT):
+                try:
+                    await self._store_whole([entry])
+                    break
+                except Exception:
+                    log.exception("record_refused", delivery=str(entry.delivery.id))
+                    await asyncio.sleep(FIRST_PAUSE * 2**tries)
             if not entry.done.done():
                 entry.done.set_result(None)
 

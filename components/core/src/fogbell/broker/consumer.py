@@ -28,9 +28,23 @@ class _Session:
     underlay: UnderlayChannel
     tracker: AckTracker = field(default_factory=AckTracker)
     finished: asyncio.Event = field(default_factory=asyncio.Event)
+    pressing: asyncio.Event = field(default_factory=asyncio.Event)
+    prefetch: int = 1
+    unsent: int = 0
+    over: bool = False
+
+    def finish(self, tag: int) -> None:
+        """Note that ``tag`` can be acknowledged: soon, or at once if the window is half used up."""
+        self.tracker.finish(tag)
+        self.unsent += 1
+        self.finished.set()
+        if self.unsent * 2 >= self.prefetch:
+            self.pressing.set()
 
     async def flush(self) -> None:
         """Acknowledge what is finished."""
+        self.unsent = 0
+        self.pressing.clear()
         acks = self.tracker.take()
         if acks.up_to is not None:
             await self.underlay.basic_ack(acks.up_to, multiple=True)
@@ -48,8 +62,12 @@ class Received:
 
     def finish(self) -> None:
         """Everything in it is recorded (or dropped with reason): acknowledge."""
-        self._session.tracker.finish(self._tag)
-        self._session.finished.set()
+        self._session.finish(self._tag)
+
+    @property
+    def stale(self) -> bool:
+        """Whether its session has ended: the broker delivers it again."""
+        return self._session.over
 
 
 class Consumer:
@@ -115,16 +133,17 @@ class Consumer:
             await asyncio.gather(self._supervisor, return_exceptions=True)
 
     async def _consume(self, connection: AbstractConnection) -> None:
+        await declare(connection, self._topology, [self._queue])
         channel = await connection.channel(publisher_confirms=False)
-        await declare(channel, self._topology, [self._queue])
         await channel.set_qos(prefetch_count=self._prefetch)
         underlay = await channel.get_underlay_channel()
-        session = self._session = _Session(underlay)
+        session = self._session = _Session(underlay, prefetch=self._prefetch)
         try:
             await self._take(channel, session)
             await self._until_over(channel, session)
         finally:
             self.consuming.clear()
+            session.over = True
             self._session = None
 
     async def _take(self, channel: AbstractChannel, session: _Session) -> None:
@@ -160,7 +179,8 @@ class Consumer:
             await session.finished.wait()
             session.finished.clear()
             await session.flush()
-            await asyncio.sleep(ACK_INTERVAL)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(session.pressing.wait(), ACK_INTERVAL)
 
     async def _on_message(self, session: _Session, message: AbstractIncomingMessage) -> None:
         tag = message.delivery_tag

@@ -63,8 +63,8 @@ class Publisher:
             await asyncio.gather(self._supervisor, return_exceptions=True)
 
     async def _session(self, connection: AbstractConnection) -> None:
+        await declare(connection, self._topology, self._topology.queues())
         channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-        await declare(channel, self._topology, self._topology.queues())
         await declare_events(channel, self._topology)
         self._channel = channel
         self._connected.set()

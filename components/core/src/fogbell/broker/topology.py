@@ -8,11 +8,15 @@ Source: RabbitMQ documentation, "Quorum Queues" and "Queue Length Limit".
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import structlog
 from aio_pika import ExchangeType
-from aio_pika.abc import AbstractChannel, AbstractExchange
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
+from aio_pika.exceptions import ChannelPreconditionFailed
 from aiormq.abc import FieldTable
 
 from fogbell.model.status import PUSH_CHANNELS, Channel, Lane
+
+log = structlog.get_logger(__name__)
 
 DEFAULT_PREFIX = "fogbell."
 
@@ -52,11 +56,22 @@ class Topology:
         return [self.dead, self.expansion, *work]
 
 
-async def declare(channel: AbstractChannel, topology: Topology, queues: Iterable[str]) -> None:
-    """Declare ``queues`` (and the dead letters'); repeating it changes nothing."""
-    names = [topology.dead, *(name for name in queues if name != topology.dead)]
-    for name in names:
-        await channel.declare_queue(name, durable=True, arguments=_arguments(topology, name))
+async def declare(
+    connection: AbstractConnection, topology: Topology, queues: Iterable[str]
+) -> None:
+    """Declare ``queues`` (and the dead letters'), on a channel of its own.
+
+    Repeating it changes nothing. A queue that exists with other arguments (``max_length`` was
+    changed since) is used as it is, and said so: a limit must not stop the bell.
+    """
+    channel = await connection.channel(publisher_confirms=False)
+    for name in [topology.dead, *(name for name in queues if name != topology.dead)]:
+        try:
+            await channel.declare_queue(name, durable=True, arguments=_arguments(topology, name))
+        except ChannelPreconditionFailed as error:
+            log.warning("queue_declared_otherwise", queue=name, reason=str(error))
+            channel = await connection.channel(publisher_confirms=False)
+    await channel.close()
 
 
 def _arguments(topology: Topology, name: str) -> FieldTable:

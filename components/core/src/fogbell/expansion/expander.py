@@ -5,6 +5,7 @@ prefix of pages that are done, so a resumed expansion misses nobody.
 """
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -29,7 +30,7 @@ from fogbell.model.status import Channel, DeliveryStatus
 from fogbell.policy import expired
 from fogbell.store import deliveries, expansions, recipients, templates
 from fogbell.store.claims import new_token
-from fogbell.store.database import Database
+from fogbell.store.database import Database, StoreUnavailableError
 from fogbell.store.expansions import ExpansionLease
 
 log = structlog.get_logger(__name__)
@@ -105,7 +106,8 @@ class Expander:
             log.info("expansion_lease_lost", notification=str(notification_id))
         except asyncio.CancelledError:
             # A shutdown: another process goes on at once instead of after the lease.
-            await expansions.give_back(self._db, notification_id, token)
+            with contextlib.suppress(StoreUnavailableError):
+                await expansions.give_back(self._db, notification_id, token)
             raise
         return expansion
 

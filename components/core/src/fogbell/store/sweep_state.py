@@ -26,8 +26,16 @@ async def observe(db: Database, hold: timedelta) -> datetime | None:
     before: Mapping[str, Any] = await db.state.find_one({"_id": _ID}) or {}
     until: datetime | None = before.get("hold_until")
     last: datetime | None = before.get("last_sweep_at")
-    if before.get("election") != election or last is None or now - last > hold:
+    # A hold is not a gap, or every hold would begin the next one.
+    alive = max((t for t in (last, until) if t is not None), default=None)
+    if before.get("election") != election or alive is None or now - alive > hold:
         until = now + hold
     fields = {"election": election, "last_sweep_at": now, "hold_until": until}
     await db.state.update_one({"_id": _ID}, {"$set": fields}, upsert=True)
     return until if until is not None and until > now else None
+
+
+@store_call
+async def finished(db: Database) -> None:
+    """Note that a sweep has ended: however long it took, it was no gap."""
+    await db.state.update_one({"_id": _ID}, {"$set": {"last_sweep_at": db.clock.now()}})

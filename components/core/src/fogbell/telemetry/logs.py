@@ -7,7 +7,9 @@ like an address or a secret is the last line of defence, not the first.
 import logging
 import re
 import sys
+import traceback
 from collections.abc import Mapping, MutableMapping
+from pathlib import PurePath
 from typing import Any
 
 import structlog
@@ -42,7 +44,7 @@ def configure_logging(component: str, level: str, fmt: str) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _component(component),
-        structlog.processors.format_exc_info,
+        places,
         mask,
     ]
     renderer: structlog.typing.Processor = (
@@ -68,6 +70,25 @@ def configure_logging(component: str, level: str, fmt: str) -> None:
     root.setLevel(level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+def places(_logger: object, _method: str, event: Event) -> Event:
+    """Say of an exception what it is and where it was raised, never its text.
+
+    A driver's message quotes the document that it refused: people and content.
+    """
+    info = event.pop("exc_info", None)
+    error = sys.exc_info()[1] if info is True else info[1] if isinstance(info, tuple) else info
+    if isinstance(error, BaseException):
+        event["error"] = type(error).__qualname__
+        event["at"] = raised_at(error)
+    return event
+
+
+def raised_at(error: BaseException) -> list[str]:
+    """Where it was raised, innermost last: ``file.py:line function``."""
+    frames = traceback.extract_tb(error.__traceback__)[-8:]
+    return [f"{PurePath(f.filename).name}:{f.lineno} {f.name}" for f in frames]
 
 
 def mask(_logger: object, _method: str, event: Event) -> Event:
