@@ -28,6 +28,7 @@ from fogbell_intake.previews import PREVIEWS_AT_ONCE
 from fogbell_intake.routes import TABLE
 from fogbell_intake.routing import starlette_routes
 from fogbell_intake.settings import IntakeSettings
+from fogbell_intake.submitting import Submitter
 from fogbell_intake.tokens import TokenSigner
 
 NAME = "fogbell-intake"
@@ -133,6 +134,7 @@ def _open_posting(
     )
     state.accepter = accepter = Accepter(state.database, state.publisher, grace)
     stack.push_async_callback(accepter.close)
+    state.submitter = Submitter(state.database, accepter, state.posting, state.metrics)
 
 
 async def _serve_metrics(

@@ -24,6 +24,9 @@ CHUNK_TIMEOUT = 60.0
 MAX_NAMED = 1_000
 """Recipients and inline addresses in one post."""
 
+MAX_BATCH = 100
+"""Posts in one batch."""
+
 MAX_TRANSACTIONAL = 100
 """People that a transactional post may name."""
 

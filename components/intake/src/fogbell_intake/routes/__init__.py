@@ -3,6 +3,7 @@
 from fogbell_intake import health, problems
 from fogbell_intake.routes import (
     api_keys,
+    batch,
     inbox,
     lists,
     notifications,
@@ -15,6 +16,7 @@ from fogbell_intake.routing import Route, public
 # Starlette tries them in this order: what is asked most comes first.
 TABLE: tuple[Route, ...] = (
     *notifications.ROUTES,
+    *batch.ROUTES,
     *lists.ROUTES,
     *recipients.ROUTES,
     *templates.ROUTES,

@@ -12,10 +12,7 @@ from fogbell.model.notification import Notification, Progress
 from fogbell.model.status import Channel, DeliveryStatus
 from fogbell.store import deliveries, notifications, progress
 from fogbell.store.database import Database
-from fogbell_intake import problem_types as types
 from fogbell_intake import views
-from fogbell_intake.accepting import Accepted, Accepter, request_hash
-from fogbell_intake.bodies import NotificationBody
 from fogbell_intake.parsing import (
     choice,
     decode_cursor,
@@ -24,70 +21,35 @@ from fogbell_intake.parsing import (
     page_limit,
     query,
 )
-from fogbell_intake.posting import Post, prepare
-from fogbell_intake.problems import Problem, invalid_parameter, not_found, validate
+from fogbell_intake.problems import invalid_parameter, not_found
 from fogbell_intake.routing import Route, caller, database
+from fogbell_intake.submitting import Submitter
 
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 async def post(request: Request) -> Response:
     """``POST /v1/notifications``: 202 once it is stored (majority, journaled)."""
     raw = await json_object(request)
     key = _idempotency_key(request)
-    hashed = request_hash(raw)
-    checked = Post(caller(request), validate(NotificationBody, raw), hashed, key)
-    accepter: Accepter = request.app.state.accepter
-    try:
-        ready = await prepare(
-            database(request),
-            checked,
-            request.app.state.posting,
-            request.app.state.metrics.unknown_variable,
-        )
-    except Problem:
-        # What was right then may be wrong now (a recipient deleted since): the key still answers.
-        known = await _answered_before(database(request), checked)
-        if known is None:
-            raise
-        return _answer(known, hashed)
-    answer = await accepter.accept(ready, keyed=key is not None)
+    submitter: Submitter = request.app.state.submitter
+    answer = await submitter.store(await submitter.ready(caller(request), raw, key))
     # The request's line then says which notification it was.
     structlog.contextvars.bind_contextvars(notification=str(answer.notification_id))
-    if not answer.replayed:
-        request.app.state.metrics.accepted(ready.notification.lane)
-    return _answer(answer, hashed)
+    headers = {"Location": f"/v1/notifications/{answer.notification_id}"}
+    if answer.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    return JSONResponse(views.accepted(answer), status_code=202, headers=headers)
 
 
 def _idempotency_key(request: Request) -> str | None:
     given = request.headers.getlist("idempotency-key")
     if not given:
         return None
-    if len(given) > 1 or not _KEY.fullmatch(given[0]):
+    if len(given) > 1 or not IDEMPOTENCY_KEY.fullmatch(given[0]):
         detail = "expected once, 1 to 255 printable ASCII characters without spaces"
         raise invalid_parameter("Idempotency-Key", detail)
     return given[0]
-
-
-async def _answered_before(db: Database, checked: Post) -> Accepted | None:
-    if checked.idempotency_key is None:
-        return None
-    known = await notifications.stored(db, [checked.id])
-    stored = known.get(checked.id)
-    return Accepted(checked.id, stored, replayed=True) if stored else None
-
-
-def _answer(answer: Accepted, hashed: bytes) -> Response:
-    if answer.replayed and not answer.matches(hashed):
-        raise Problem(
-            types.IDEMPOTENCY_MISMATCH,
-            "This Idempotency-Key came before with another body. Use a new key for a new"
-            " notification, or send the same body again.",
-        )
-    headers = {"Location": f"/v1/notifications/{answer.notification_id}"}
-    if answer.replayed:
-        headers["Idempotent-Replayed"] = "true"
-    return JSONResponse(views.accepted(answer), status_code=202, headers=headers)
 
 
 async def read(request: Request) -> Response:
