@@ -180,11 +180,16 @@ def metrics_of(registry: CollectorRegistry) -> Iterator[Row]:
 
 
 def test_the_documented_routes_are_those_of_the_table() -> None:
-    documented = {row[:3] for row in rows("api.md", r"(GET|POST|PUT|DELETE|PATCH)")}
+    listed = [row[:3] for row in rows("api.md", r"(GET|POST|PUT|DELETE|PATCH)")]
     asked = {"recipient_token": "recipient's token", "none": "nothing"}
-    assert documented == {
-        (route.method, route.path, route.scope or asked[route.authentication]) for route in TABLE
-    }
+    assert sorted(listed) == sorted(
+        (
+            route.method,
+            route.path.replace(":path}", "}"),
+            str(route.scope or asked[route.authentication]),
+        )
+        for route in TABLE
+    )
 
 
 def test_the_documented_problems_are_those_of_intake() -> None:
