@@ -211,3 +211,13 @@ async def test_an_unknown_notification_is_nobodys(db: Database, token: str) -> N
     assert not await expansions.checkpoint(db, unknown, token, "a", LEASE)
     assert not await expansions.finish(db, unknown, token, SOON)
     await expansions.give_back(db, unknown, token)
+
+
+async def test_the_lease_is_kept_while_a_large_run_is_counted(db: Database) -> None:
+    notification = await _stored(db)
+    await expansions.take(db, notification.id, "token", SECOND)
+    assert await expansions._hold(db, notification.id, "token", timedelta(minutes=2))
+    stored = await _document(db, notification.id)
+    assert stored["sweep_at"] == stored["expansion"]["until"]
+    assert stored["sweep_at"] - datetime.now(UTC) > timedelta(minutes=1)
+    assert not await expansions._hold(db, notification.id, "other", SECOND)

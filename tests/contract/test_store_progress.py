@@ -12,7 +12,7 @@ from tests.support.profiling import profiled
 from fogbell.identity import uuid7
 from fogbell.model.notification import Progress
 from fogbell.model.status import Channel, DeliveryStatus, NotificationStatus
-from fogbell.store import deliveries, notifications, progress
+from fogbell.store import deliveries, notifications, progress, sweeping
 from fogbell.store.database import Database, Document
 from fogbell.store.progress import Unsettled
 
@@ -253,3 +253,16 @@ async def test_at_the_limit_progress_is_exact(
     assert reached is not None
     assert (reached.totals[S.PENDING], reached.totals[S.DELIVERED]) == (20, 6)
     assert reached.as_of is None
+
+
+async def test_counting_a_whole_run_may_take_longer_than_other_operations(db: Database) -> None:
+    """Or a run of millions could never be finished, nor settled."""
+    notification = await _notification(db, {"email": 1})
+    await insert_pending(db, 1, notification=notification)
+    async with profiled(db, db.deliveries) as seen:
+        await progress.progress(db, notification)
+        await progress.count_expanded(db, notification)
+        await _settle(db)
+        await sweeping.outstanding(db)
+    limits = [entry["command"]["maxTimeMS"] / 1000 for entry in seen]
+    assert [limit > 100 for limit in limits] == [False, True, True, True]

@@ -34,6 +34,9 @@ Session = AsyncIOMotorClientSession
 OPERATION_TIMEOUT_MS = 10_000
 """How long any one operation may take, its own retries and the search for a primary included."""
 
+COUNT_TIMEOUT = 120.0
+"""How long a background count of a whole run may take, in seconds (measured: 5 us a delivery)."""
+
 CLOSE_TIMEOUT = 0.5
 
 _GOING_AWAY = frozenset({91, 189, 10058, 10107, 11600, 11602, 13435, 13436})

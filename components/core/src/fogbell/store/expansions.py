@@ -14,7 +14,7 @@ from pymongo import ReturnDocument
 from fogbell.model.notification import Notification
 from fogbell.store.claims import milliseconds
 from fogbell.store.codec import notification_value
-from fogbell.store.database import Database, Document, store_call
+from fogbell.store.database import COUNT_TIMEOUT, Database, Document, store_call
 from fogbell.store.progress import count_expanded
 
 
@@ -102,6 +102,8 @@ async def finish(db: Database, notification_id: UUID, token: str, look_after: ti
 
     False where the lease is lost: then another process finishes it.
     """
+    if not await _hold(db, notification_id, token, timedelta(seconds=COUNT_TIMEOUT)):
+        return False
     expected = await count_expanded(db, notification_id)
     result = await db.notifications.update_one(
         {"_id": notification_id, "expansion.owner": token},
@@ -116,6 +118,16 @@ async def finish(db: Database, notification_id: UUID, token: str, look_after: ti
             },
             {"$unset": ["expansion"]},
         ],
+    )
+    return bool(result.matched_count)
+
+
+async def _hold(db: Database, notification_id: UUID, token: str, span: timedelta) -> bool:
+    """Keep the lease for ``span``: counting ten million takes longer than a page."""
+    until = {"$add": ["$$NOW", milliseconds(span)]}
+    result = await db.notifications.update_one(
+        {"_id": notification_id, "expansion.owner": token},
+        [{"$set": {"expansion.until": until, "sweep_at": until}}],
     )
     return bool(result.matched_count)
 

@@ -12,13 +12,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import pymongo
 from pymongo import UpdateOne
 from pymongo.read_concern import ReadConcern
 
 from fogbell.identity import delivery_range
 from fogbell.model.notification import Progress
 from fogbell.model.status import Channel, DeliveryStatus
-from fogbell.store.database import Database, Document, store_call
+from fogbell.store.database import COUNT_TIMEOUT, Database, Document, store_call
 from fogbell.store.indexes import NOT_DELIVERED, OUTSTANDING
 
 EXACT_LIMIT = 10_000
@@ -128,8 +129,9 @@ async def count_expanded(db: Database, notification_id: UUID) -> dict[str, int]:
         {"$match": {"_id": {"$gte": first, "$lte": last}, "notification_id": notification_id}},
         {"$group": {"_id": "$channel", "count": {"$sum": 1}}},
     ]
-    cursor = db.deliveries.aggregate(pipeline, hint="_id_")
-    return {row["_id"]: row["count"] async for row in cursor}
+    with pymongo.timeout(COUNT_TIMEOUT):
+        cursor = db.deliveries.aggregate(pipeline, hint="_id_")
+        return {row["_id"]: row["count"] async for row in cursor}
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,8 @@ async def settle(
     ``pause`` tells from the number of looks so far when to look again, ``keep`` how long
     deliveries are retained. Returns the ids settled, and the progress of those that are not.
     """
-    counted = await _undelivered(db, [c.id for c in candidates])
+    with pymongo.timeout(COUNT_TIMEOUT):
+        counted = await _undelivered(db, [c.id for c in candidates])
     now = db.clock.now()
     updates, settled, unsettled = [], [], []
     for candidate in candidates:

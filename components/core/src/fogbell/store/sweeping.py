@@ -10,10 +10,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import pymongo
+
 from fogbell.model.outcome import Outcome
 from fogbell.model.status import OUTSTANDING, Channel, DeliveryStatus, Lane
 from fogbell.store.claims import milliseconds
-from fogbell.store.database import Database, Document, store_call
+from fogbell.store.database import COUNT_TIMEOUT, Database, Document, store_call
 from fogbell.store.indexes import OUTSTANDING as OUTSTANDING_INDEX
 from fogbell.store.indexes import SWEEP_KEYS
 from fogbell.store.records import appended
@@ -186,6 +188,7 @@ async def outstanding(db: Database) -> dict[DeliveryStatus, int]:
         {"$group": {"_id": "$status", "count": {"$sum": 1}}},
     ]
     counts = dict.fromkeys(OUTSTANDING, 0)
-    async for row in db.deliveries.aggregate(pipeline, hint=OUTSTANDING_INDEX):
-        counts[DeliveryStatus(row["_id"])] = row["count"]
+    with pymongo.timeout(COUNT_TIMEOUT):
+        async for row in db.deliveries.aggregate(pipeline, hint=OUTSTANDING_INDEX):
+            counts[DeliveryStatus(row["_id"])] = row["count"]
     return counts
