@@ -10,7 +10,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-COMPONENTS := core intake worker retry local
+COMPONENTS := core intake worker retry client local
 PYPROJECTS := $(COMPONENTS:%=components/%/pyproject.toml)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
@@ -40,7 +40,7 @@ demo: setup
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy components/core/src components/intake/src components/worker/src components/retry/src components/local/src tests
+	$(BIN)/mypy components/core/src components/intake/src components/worker/src components/retry/src components/client/src components/local/src tests
 	$(BIN)/lint-imports
 
 test: lint
