@@ -1,7 +1,9 @@
 """Creating and reading deliveries on a real MongoDB."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -12,7 +14,7 @@ from fogbell.identity import delivery_range, uuid7
 from fogbell.model.delivery import DeliveryView, NewDelivery
 from fogbell.model.status import Channel, DeliveryStatus, Lane
 from fogbell.store import deliveries
-from fogbell.store.database import Database
+from fogbell.store.database import Database, Document
 
 SKIPPED = DeliveryStatus.SKIPPED
 
@@ -149,6 +151,51 @@ async def test_a_page_can_be_of_one_status_and_channel(
     assert len(page) == number
     assert {v.status for v in page} <= {status or v.status for v in page}
     assert {v.channel for v in page} <= {channel or v.channel for v in page}
+
+
+async def _page_of_dead(db: Database, number: int, **which: Any) -> tuple[list[UUID], Document]:
+    """Ids of a page of dead ones, of so many in a run of 1,000, and what MongoDB did for it."""
+    notification = uuid7()
+    new = _many(notification, 500) + _many(notification, 500, Channel.SMS)
+    dead = [replace(d, status=DeliveryStatus.DEAD) for d in new[500 - number // 2 :][:number]]
+    alive = [
+        replace(d, status=DeliveryStatus.SKIPPED) for d in new if d.id not in {d.id for d in dead}
+    ]
+    await deliveries.insert(db, [*alive, *dead], GRACE)
+    async with profiled(db, db.deliveries) as seen:
+        page = await deliveries.page(db, notification, status=DeliveryStatus.DEAD, **which)
+    (entry,) = seen
+    channel = which.get("channel")
+    expected = sorted(d.id for d in dead if channel in (None, d.channel))
+    ids = [view.id for view in page]
+    assert ids == expected[: len(ids)]
+    return ids, entry
+
+
+async def test_a_page_of_one_status_examines_no_others(db: Database) -> None:
+    for which in ({}, {"channel": Channel.SMS}):
+        ids, entry = await _page_of_dead(db, 10, **which)
+        assert len(ids) == (5 if which else 10)
+        assert entry["docsExamined"] == len(ids)
+        assert entry["keysExamined"] <= len(ids) + 2 * len(Channel)
+
+
+async def test_a_page_of_one_status_is_merged_and_never_sorted(db: Database) -> None:
+    """Its cost is the page's, however many there are of that status."""
+    ids, entry = await _page_of_dead(db, 400)
+    assert len(ids) == 50
+    assert "hasSortStage" not in entry
+    assert entry["docsExamined"] <= 50 + len(Channel)
+
+
+async def test_a_page_of_one_status_goes_on_behind_a_place(db: Database) -> None:
+    ids, _ = await _page_of_dead(db, 10, after=UUID(int=0))
+    assert len(ids) == 10
+    view = await deliveries.get(db, ids[3])
+    assert view is not None
+    run = view.notification_id
+    rest = await deliveries.page(db, run, status=DeliveryStatus.DEAD, after=ids[3])
+    assert [found.id for found in rest] == ids[4:]
 
 
 async def test_within_a_transaction_a_duplicate_aborts_it(db: Database) -> None:

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
+from pymongo import ASCENDING
 from pymongo.errors import BulkWriteError
 
 from fogbell.identity import delivery_range
@@ -12,6 +12,7 @@ from fogbell.model.delivery import DeliveryView, NewDelivery
 from fogbell.model.status import Channel, DeliveryStatus
 from fogbell.store.codec import delivery_view, new_delivery_fields
 from fogbell.store.database import Database, Document, Session, store_call
+from fogbell.store.indexes import OUTSTANDING_KEYS
 
 DUPLICATE_KEY = 11000
 
@@ -76,13 +77,18 @@ async def page(
 ) -> list[DeliveryView]:
     """A notification's deliveries in the order of their ids, from behind ``after``."""
     first, last = delivery_range(notification_id)
-    ids: dict[str, Any] = {"$gte": first, "$lte": last}
-    if after is not None:
+    ids: Document = {"$gte": first, "$lte": last}
+    if after is not None and after >= first:
         ids = {"$gt": after, "$lte": last}
-    query: dict[str, Any] = {"_id": ids, "notification_id": notification_id}
-    if status is not None:
-        query["status"] = status.value
+    query: Document = {"_id": ids, "notification_id": notification_id}
+    keys = [("_id", ASCENDING)]
     if channel is not None:
         query["channel"] = channel.value
-    cursor = db.deliveries.find(query).sort("_id", 1).limit(limit).hint([("_id", 1)])
+    if status is not None:
+        query["status"] = status.value
+        if status is not DeliveryStatus.DELIVERED:
+            # The index has the channel before the id: its ranges are merged, none is sorted.
+            query.setdefault("channel", {"$in": [c.value for c in Channel]})
+            keys = OUTSTANDING_KEYS
+    cursor = db.deliveries.find(query).sort("_id", ASCENDING).limit(limit).hint(keys)
     return [delivery_view(document) async for document in cursor]

@@ -6,12 +6,13 @@ Sources for what the planner needs: MongoDB manual, "Partial Indexes".
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.errors import OperationFailure
 
 from fogbell.model.status import DeliveryStatus
 from fogbell.store.database import Database, store_call
 
 SWEEP = "sweep"
-OUTSTANDING = "outstanding"
+OUTSTANDING = "outstanding_by_id"
 RECIPIENT = "recipient"
 INBOX = "inbox"
 DUE = "due"
@@ -29,7 +30,19 @@ def _index(name: str, *keys: tuple[str, int], partial: dict[str, Any] | None = N
     return IndexModel(list(keys), name=name, partialFilterExpression=partial)
 
 
+OUTSTANDING_KEYS = [
+    ("notification_id", ASCENDING),
+    ("status", ASCENDING),
+    ("channel", ASCENDING),
+    ("_id", ASCENDING),
+]
 SWEEP_KEYS = [("lane", ASCENDING), ("channel", ASCENDING), ("sweep_at", ASCENDING)]
+
+OUTSTANDING_KEYS = [
+    ("notification_id", ASCENDING),
+    ("status", ASCENDING),
+    ("channel", ASCENDING),
+]
 
 DELIVERIES = [
     # What is due? Lane and channel lead, so that a deep bulk queue never starves the rest.
@@ -39,11 +52,10 @@ DELIVERIES = [
         partial={"sweep_at": {"$exists": True}},
     ),
     # How far is this notification? Delivered ones are counted as "expected minus the others".
+    # And which are dead? The ids are there for pages, or one would be a scan of the whole run.
     _index(
         OUTSTANDING,
-        ("notification_id", ASCENDING),
-        ("status", ASCENDING),
-        ("channel", ASCENDING),
+        *OUTSTANDING_KEYS,
         partial={"status": {"$in": NOT_DELIVERED}},
     ),
     # Did Ann get it?
@@ -82,11 +94,27 @@ API_KEYS = [
     IndexModel([("hash", ASCENDING)], name="hash", unique=True),
 ]
 
+INDEX_NOT_FOUND = 27
+REPLACED = ("outstanding",)
+"""Indexes of deliveries that others have replaced: they would be paid for nothing."""
+
 
 @store_call
 async def ensure_indexes(db: Database) -> None:
-    """Create what is missing; returns at once where nothing is."""
+    """Create what is missing, drop what is replaced; returns at once where nothing is."""
     await db.deliveries.create_indexes(DELIVERIES)
+    await _drop_replaced(db)
     await db.notifications.create_indexes(NOTIFICATIONS)
     await db.recipients.create_indexes(RECIPIENTS)
     await db.api_keys.create_indexes(API_KEYS)
+
+
+async def _drop_replaced(db: Database) -> None:
+    there = await db.deliveries.index_information()
+    for name in set(REPLACED) & there.keys():
+        try:
+            await db.deliveries.drop_index(name)
+        except OperationFailure as error:
+            # Another process may have dropped it first.
+            if error.code != INDEX_NOT_FOUND:
+                raise
