@@ -286,13 +286,13 @@ async def test_a_recipient_without_an_address_is_permanent() -> None:
 async def test_a_content_is_compiled_once_for_a_notification_and_few_are_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("fogbell_worker.channels.email.sender.COMPILED_PARTS", 2)
+    monkeypatch.setattr("fogbell_worker.rendering.COMPILED_PARTS", 2)
     async with relay() as server, sender(server.port) as channel:
         same = notification()
         for given in (work(of=same), work(), work(of=same), work()):
             await channel.send(given)
-        assert len(channel._compiled) == 2
-        assert (same.id, None) in channel._compiled
+        assert len(channel._renderer._compiled) == 2
+        assert (same.id, None) in channel._renderer._compiled
     assert len(server.mails) == 4
 
 

@@ -12,7 +12,7 @@ from tests.support.webhooks import Receiver, hang, raw, reply, webhook_work
 
 from fogbell.model.outcome import Outcome, Reply
 from fogbell_worker.channels.webhook import WebhookSender, WebhookSettings
-from fogbell_worker.channels.webhook.guard import Resolve
+from fogbell_worker.http.guard import Resolve
 
 LOOPBACK = [
     "127.0.0.1",

@@ -266,9 +266,9 @@ async def test_compiled_parts_are_reused_and_their_number_is_bounded(
 ) -> None:
     work = webhook_work(receiver.url, simulate=True)
     await sender.send(work)
-    (compiled,) = sender._compiled.values()
+    (compiled,) = sender._renderer._compiled.values()
     await sender.send(dataclasses.replace(work, data={"order": "B-2"}))
-    assert list(sender._compiled.values()) == [compiled]
+    assert list(sender._renderer._compiled.values()) == [compiled]
     for _ in range(300):
         await sender.send(webhook_work(receiver.url, simulate=True))
-    assert len(sender._compiled) == 256
+    assert len(sender._renderer._compiled) == 256

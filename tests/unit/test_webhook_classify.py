@@ -8,13 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fogbell.model.outcome import Outcome
-from fogbell_worker.channels.webhook.classify import (
-    MAX_RETRY_AFTER,
-    classify_failure,
-    classify_status,
-    parse_retry_after,
-)
-from fogbell_worker.channels.webhook.guard import AddressRefusedError, ResolveError
+from fogbell_worker.channels.webhook.classify import classify_status
+from fogbell_worker.http.failures import MAX_RETRY_AFTER, classify_failure, parse_retry_after
+from fogbell_worker.http.guard import AddressRefusedError, ResolveError
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fogbell_worker.channels.webhook.guard import (
+from fogbell_worker.http.guard import (
     AddressRefusedError,
     Guard,
     GuardedBackend,

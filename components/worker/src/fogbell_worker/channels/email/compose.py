@@ -17,7 +17,6 @@ from email.utils import format_datetime
 from functools import lru_cache
 
 from fogbell.rendering import RenderedEmail
-
 from fogbell_worker.channels.email.headers import clean, mailbox, structured, unstructured
 
 MAX_LINE = 998

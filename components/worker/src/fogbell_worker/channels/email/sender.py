@@ -2,23 +2,15 @@
 
 import asyncio
 import traceback
-from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from uuid import UUID
 
 import structlog
-from fogbell.rendering import (
-    CompiledPart,
-    RenderedEmail,
-    RenderingError,
-    compile_part,
-    template_context,
-)
 
 from fogbell.model.outcome import Attempt, Outcome, Reply
 from fogbell.model.status import Channel
+from fogbell.rendering import RenderedEmail, RenderingError
 from fogbell_worker.channels.email.classify import cut_off, scrub
 from fogbell_worker.channels.email.compose import Mail, compose
 from fogbell_worker.channels.email.connection import Connector, RelayError
@@ -26,10 +18,8 @@ from fogbell_worker.channels.email.headers import InvalidHeaderError
 from fogbell_worker.channels.email.pool import ConnectionPool
 from fogbell_worker.channels.email.settings import EmailSettings
 from fogbell_worker.channels.email.transaction import Handover, transact
+from fogbell_worker.rendering import Renderer
 from fogbell_worker.sending import Work
-
-COMPILED_PARTS = 256
-"""Compiled contents that are kept, least recently used first out."""
 
 _log = structlog.get_logger(__name__)
 
@@ -48,8 +38,7 @@ class EmailSender:
     ) -> None:
         self._settings = settings
         self._id_domain = settings.id_domain
-        self._on_unknown = on_unknown
-        self._compiled: OrderedDict[tuple[UUID, str | None], CompiledPart] = OrderedDict()
+        self._renderer = Renderer(self.channel, RenderedEmail, on_unknown)
         self.pool = ConnectionPool(
             Connector(settings).connect,
             size=settings.connections,
@@ -101,29 +90,14 @@ class EmailSender:
             return error.reply
 
     def _compose(self, work: Work, to: str, now: datetime) -> Mail:
-        context = template_context(work.recipient, work.data, str(work.notification.id))
-        rendered = self._part(work).render(context, self._on_unknown)
-        if not isinstance(rendered, RenderedEmail):
-            raise TypeError(f"expected content for e-mail, came {type(rendered).__name__}")
         return compose(
-            rendered,
+            self._renderer.render(work),
             to=to,
             default_from=self._settings.from_address,
             message_id=f"{work.delivery.idempotency_key}@{self._id_domain}",
             now=now,
             envelope_from=self._settings.envelope_from,
         )
-
-    def _part(self, work: Work) -> CompiledPart:
-        key = (work.notification.id, work.locale)
-        part = self._compiled.get(key)
-        if part is None:
-            part = self._compiled[key] = compile_part(work.part, self.channel)
-            if len(self._compiled) > COMPILED_PARTS:
-                self._compiled.popitem(last=False)
-        else:
-            self._compiled.move_to_end(key)
-        return part
 
 
 def _internal_error(work: Work, error: Exception, handover: Handover) -> Reply:

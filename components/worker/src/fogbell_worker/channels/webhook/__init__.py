@@ -1,6 +1,7 @@
 """Webhooks: signed JSON (Standard Webhooks) posted to the recipient's own address.
 
-`WebhookSender` renders and signs, `client` posts through `guard`, `classify` reads the answer.
+`WebhookSender` renders and signs, `fogbell_worker.http` posts through its guard, `classify` reads
+the answer.
 """
 
 from fogbell_worker.channels.webhook.sender import WebhookSender

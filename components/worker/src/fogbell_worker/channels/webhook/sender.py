@@ -1,31 +1,24 @@
 """The webhook channel: render, sign, post."""
 
-from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
-from uuid import UUID
 
-from fogbell.rendering import (
-    CompiledPart,
-    RenderedWebhook,
-    RenderingError,
-    compile_part,
-    template_context,
-)
 from pydantic import SecretStr
 
 from fogbell.model.address import WebhookAddress
 from fogbell.model.outcome import Attempt, Outcome, Reply
 from fogbell.model.status import Channel
-from fogbell_worker.channels.webhook.client import WebhookClient
-from fogbell_worker.channels.webhook.guard import Resolve, SystemResolver
+from fogbell.rendering import RenderedWebhook, RenderingError
+from fogbell_worker.channels.webhook.classify import classify_status
 from fogbell_worker.channels.webhook.payload import webhook_body
 from fogbell_worker.channels.webhook.settings import WebhookSettings
 from fogbell_worker.channels.webhook.signature import BadSecretError, webhook_headers
+from fogbell_worker.http.client import HttpClient
+from fogbell_worker.http.guard import Resolve, SystemResolver
+from fogbell_worker.rendering import Renderer
 from fogbell_worker.sending import Work
 
 PROVIDER = "webhook"
-_COMPILED_PARTS = 256
 _SIMULATED = Reply(Outcome.ACCEPTED, code="simulated")
 
 
@@ -47,9 +40,10 @@ class WebhookSender:
     ) -> None:
         self._settings = settings
         self._system = SystemResolver()
-        self._client = WebhookClient(settings, resolve or self._system)
-        self._on_unknown = on_unknown
-        self._compiled: OrderedDict[tuple[UUID, str | None], CompiledPart] = OrderedDict()
+        self._client = HttpClient.guarded(
+            settings, resolve or self._system, max_body=settings.max_response_bytes
+        )
+        self._renderer = Renderer(self.channel, RenderedWebhook, on_unknown)
 
     @property
     def send_timeout(self) -> float:
@@ -72,7 +66,7 @@ class WebhookSender:
         if address is None:
             return Reply(Outcome.PERMANENT, reason="no_address")
         try:
-            body = self._render(work)
+            body = webhook_body(self._renderer.render(work), work.delivery.created_at)
             headers = self._headers(work, address, body, now)
         except RenderingError as error:
             return Reply(Outcome.PERMANENT, reason="template_error", detail=str(error))
@@ -82,24 +76,10 @@ class WebhookSender:
             return Reply(Outcome.PERMANENT, reason="template_error", detail=type(error).__name__)
         if work.notification.origin.simulate:
             return _SIMULATED
-        return await self._client.post(address.url, headers, body)
-
-    def _render(self, work: Work) -> bytes:
-        context = template_context(work.recipient, work.data, str(work.notification.id))
-        rendered = self._part(work).render(context, self._on_unknown)
-        if not isinstance(rendered, RenderedWebhook):
-            raise TypeError("expected the content of a webhook")
-        return webhook_body(rendered, work.delivery.created_at)
-
-    def _part(self, work: Work) -> CompiledPart:
-        key = (work.notification.id, work.locale)
-        part = self._compiled.get(key)
-        if part is None:
-            part = self._compiled[key] = compile_part(work.part, Channel.WEBHOOK)
-            if len(self._compiled) > _COMPILED_PARTS:
-                self._compiled.popitem(last=False)
-        self._compiled.move_to_end(key)
-        return part
+        answer = await self._client.post(address.url, headers, body)
+        if isinstance(answer, Reply):
+            return answer
+        return classify_status(answer.status, answer.retry_after, datetime.now(UTC))
 
     def _headers(
         self, work: Work, address: WebhookAddress, body: bytes, now: datetime

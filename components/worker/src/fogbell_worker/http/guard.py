@@ -1,11 +1,12 @@
-"""Keeps webhooks off what is not public: the server-side request forgery guard.
+"""Keeps posts off what is not public: the server-side request forgery guard.
 
-Whoever stores a webhook address chooses where this process connects to, from inside the cluster.
-So the check stands where the connection is made: `GuardedBackend` looks the host up once, refuses
-it unless every address of the answer is allowed, and connects to one of those very addresses.
-There is no second look-up that could answer differently (DNS rebinding). How a host was spelt
-(decimal, hexadecimal, a name for loopback) does not matter, since only what it resolves to is
-judged. TLS and the connection pool go on using the name.
+Whoever stores the URL of a webhook, or of a browser's push subscription, chooses where this process
+connects to, from inside the cluster. So the check stands where the connection is made:
+`GuardedBackend` looks the host up once, refuses it unless every address of the answer is allowed,
+and connects to one of those very addresses. There is no second look-up that could answer
+differently (DNS rebinding). How a host was spelt (decimal, hexadecimal, a name for loopback) does
+not matter, since only what it resolves to is judged. TLS and the connection pool go on using the
+name.
 """
 
 import asyncio
@@ -87,7 +88,7 @@ class SystemResolver:
     """
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(_RESOLVER_THREADS, thread_name_prefix="webhook-dns")
+        self._threads = ThreadPoolExecutor(_RESOLVER_THREADS, thread_name_prefix="guard-dns")
 
     async def __call__(self, host: str, port: int) -> list[str]:
         """Addresses as text, in the system's order (RFC 6724); raises OSError."""

@@ -1,0 +1,1 @@
+"""HTTP to the outside: guarded connections, one exchange at a time, every ending a value."""
