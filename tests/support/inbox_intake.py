@@ -70,14 +70,14 @@ class Place:
     name: str
 
     @contextlib.asynccontextmanager
-    async def intake(self, **inbox: Any) -> AsyncIterator[Intake]:
+    async def intake(self, *, port: int = 0, **inbox: Any) -> AsyncIterator[Intake]:
         settings = intake_settings(
             self.mongo_uri,
             self.name,
             self.rabbit_uri,
             rabbitmq={"uri": self.rabbit_uri, "prefix": f"{self.name}."},
             # So long that nothing here passes because a stop has lost its patience.
-            http={"host": "127.0.0.1", "port": 0, "shutdown_seconds": 60},
+            http={"host": "127.0.0.1", "port": port, "shutdown_seconds": 60},
             inbox={"cors_origins": [ORIGIN]} | inbox,
         )
         app = create_app(settings)

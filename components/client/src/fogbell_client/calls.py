@@ -69,7 +69,7 @@ def post(body: NotificationBody, *, idempotency_key: str | None = None) -> Call[
     return Call("POST", path("notifications"), headers=headers, content=encode(body))
 
 
-def post_batch(items: Sequence[BatchItem]) -> Call[BatchAnswer]:
+def post_batch(items: Sequence[NotificationBody | BatchItem]) -> Call[BatchAnswer]:
     """Post up to 100 notifications, each by itself: what is wrong with one changes no other.
 
     Items without an ``idempotency_key`` get a fresh one. The results are in the items' order;

@@ -19,10 +19,12 @@ class Options(TypedDict):
 
 
 def options(url: str, secret: str) -> Options:
-    """How to speak to ``url``; raises ValueError for what is no address of a server."""
+    """How to speak to ``url``; raises ValueError for what is no server or no secret."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"expected an http or https URL, got {url!r}")
+    if not (secret and secret.isascii() and secret.isprintable()):
+        raise ValueError("expected a secret of printable ASCII, got something else (not shown)")
     return {
         "headers": {
             "Authorization": f"Bearer {secret}",
