@@ -38,12 +38,6 @@ OUTSTANDING_KEYS = [
 ]
 SWEEP_KEYS = [("lane", ASCENDING), ("channel", ASCENDING), ("sweep_at", ASCENDING)]
 
-OUTSTANDING_KEYS = [
-    ("notification_id", ASCENDING),
-    ("status", ASCENDING),
-    ("channel", ASCENDING),
-]
-
 DELIVERIES = [
     # What is due? Lane and channel lead, so that a deep bulk queue never starves the rest.
     _index(
