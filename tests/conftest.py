@@ -7,10 +7,18 @@ from typing import Any
 
 import pymongo
 import pytest
+import structlog
 from tests.support.shared import Ask, SharedServers, ask
 
+from fogbell.telemetry.logs import places
 from fogbell_local.servers import MongoServer, RabbitServer
 from fogbell_local.sink import SinkServer
+
+# As in production, an exception is named with its place: structlog's own default draws every
+# local variable of every frame, which takes seconds and shows what no log may show.
+structlog.configure(
+    processors=[structlog.processors.add_log_level, places, structlog.processors.JSONRenderer()]
+)
 
 ASK = pytest.StashKey[Ask]()
 SHARED = pytest.StashKey[SharedServers]()

@@ -99,7 +99,10 @@ REFUSED: dict[str, tuple[Json, str, str]] = {
     "unknown channel": ({"channels": ["email", "pigeon"]}, INVALID, "#/channels/1"),
     "no channel": ({"channels": []}, INVALID, "#/channels"),
     "a channel twice": ({"channels": ["email", "email"]}, INVALID, "#"),
-    "channel without content": ({"channels": ["email", "sms"]}, "missing-channel", "#/content/sms"),
+    "channel without content": (
+        {"channels": ["email", "webhook"]}, "missing-channel", "#/content/webhook",
+    ),
+    "a channel that nobody serves": ({"channels": ["email", "sms"]}, INVALID, "#/channels/1"),
     "unknown template": (
         WELCOME | {"template": "nowhere"}, "unknown-template", "#/template",
     ),

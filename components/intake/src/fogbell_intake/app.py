@@ -18,6 +18,7 @@ from fogbell.telemetry.health import serve_health
 from fogbell_intake import problems
 from fogbell_intake.accepting import Accepter
 from fogbell_intake.auth import KeyRing
+from fogbell_intake.chores import Chores
 from fogbell_intake.cors import InboxCors
 from fogbell_intake.hub import Hub
 from fogbell_intake.limits import RateLimiter
@@ -131,9 +132,12 @@ def _open_posting(
         expansion_grace=grace,
         look_after=timedelta(seconds=protocol.settle_seconds),
         keep=timedelta(days=settings.retention.deliveries_days),
+        offered=settings.offered_channels,
     )
     state.accepter = accepter = Accepter(state.database, state.publisher, grace)
     stack.push_async_callback(accepter.close)
+    state.chores = Chores()
+    stack.push_async_callback(state.chores.close)
     state.submitter = Submitter(state.database, accepter, state.posting, state.metrics)
 
 

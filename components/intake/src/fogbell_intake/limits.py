@@ -27,9 +27,6 @@ MAX_NAMED = 1_000
 MAX_BATCH = 100
 """Posts in one batch."""
 
-MAX_TRANSACTIONAL = 100
-"""People that a transactional post may name."""
-
 MAX_PAGE = 200
 DEFAULT_PAGE = 50
 MAX_ERRORS = 100

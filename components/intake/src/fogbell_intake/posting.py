@@ -1,5 +1,6 @@
 """From a checked body to what is stored: lookups, limits, and the plan of a small audience."""
 
+import functools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from fogbell.model.notification import (
 )
 from fogbell.model.recipient import Recipient
 from fogbell.model.status import Channel, DeliveryStatus, Lane
-from fogbell.policy import lane_for
+from fogbell.policy import BULK_AUDIENCE, lane_for
 from fogbell.rendering import TemplateSyntaxError, check_part
 from fogbell.store import progress, recipients, templates
 from fogbell.store.database import Database
@@ -31,7 +32,6 @@ from fogbell.store.notifications import Accept
 from fogbell_intake import problem_types as types
 from fogbell_intake.auth import Caller
 from fogbell_intake.bodies import AddressBody, NamedBody, NotificationBody
-from fogbell_intake.limits import MAX_TRANSACTIONAL
 from fogbell_intake.problems import FieldError, Problem, invalid, pointer
 
 LONGEST_SCHEDULE = timedelta(days=366)
@@ -40,15 +40,17 @@ LONGEST_SCHEDULE = timedelta(days=366)
 @dataclass(frozen=True, slots=True)
 class PostingSettings:
     """``expansion_grace``: when the sweep expands what the queue lost; ``look_after``: when it
-    first looks whether all is settled; ``keep``: how long deliveries are retained after that.
+    first looks whether all is settled; ``keep``: how long deliveries are retained after that;
+    ``offered``: channels that have a worker, so that nothing waits for one that will never come.
     """
 
     expansion_grace: timedelta
     look_after: timedelta
     keep: timedelta
+    offered: frozenset[Channel]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: the id is cached on it
 class Post:
     """One checked request: who posts what, under which idempotency key."""
 
@@ -57,9 +59,9 @@ class Post:
     request_hash: bytes
     idempotency_key: str | None = None
 
-    @property
+    @functools.cached_property
     def id(self) -> UUID:
-        """Derived from the app and the key, or fresh."""
+        """Derived from the app and the key, or fresh; the same at each look."""
         if self.idempotency_key is None:
             return uuid7()
         return notification_id(self.caller.app, self.idempotency_key)
@@ -72,6 +74,7 @@ async def prepare(
     now = db.clock.now()
     body = post.body
     _check_times(body, now)
+    _check_offered(body, settings.offered)
     _check_content(body)
     audience = _audience(body)
     template = await _template(db, body)
@@ -105,6 +108,16 @@ def _check_times(body: NotificationBody, now: datetime) -> None:
         raise invalid("#/expires_at", "expected a time to come")
     if body.send_at is not None and body.send_at > now + LONGEST_SCHEDULE:
         raise invalid("#/send_at", f"expected at most {LONGEST_SCHEDULE.days} days ahead")
+
+
+def _check_offered(body: NotificationBody, offered: frozenset[Channel]) -> None:
+    for index, channel in enumerate(body.channels):
+        if channel not in offered:
+            known = ", ".join(sorted(offered))
+            raise invalid(
+                pointer("channels", index),
+                f"this installation does not offer the channel '{channel}'; it offers {known}",
+            )
 
 
 def _check_content(body: NotificationBody) -> None:
@@ -171,7 +184,7 @@ def _lane(body: NotificationBody, audience: Audience) -> Lane:
     if body.lane is Lane.TRANSACTIONAL and natural is Lane.BULK:
         raise Problem(
             types.BULK_ONLY,
-            f"Groups, a match, or more than {MAX_TRANSACTIONAL} people go by the bulk lane."
+            f"Groups, a match, or more than {BULK_AUDIENCE} people go by the bulk lane."
             " Leave 'lane' out, or ask for 'bulk'.",
             [FieldError("expected 'bulk' for this audience", "#/lane")],
         )

@@ -94,10 +94,11 @@ class Recorder:
 
     async def caught_up(self) -> None:
         """Return once no write is late (`LONGEST_WRITE`): MongoDB is there, and keeps up."""
-        while self._is_late():
+        while self.is_late():
             await self._written.wait()
 
-    def _is_late(self) -> bool:
+    def is_late(self) -> bool:
+        """Whether a write has been under way for longer than `LONGEST_WRITE`."""
         since = self._writing_since
         return since is not None and time.monotonic() - since > LONGEST_WRITE
 
@@ -192,7 +193,7 @@ class Recorder:
         standing = Standing(
             channel=delivery.channel,
             attempt=delivery.attempt_count + 1,
-            age=(now - delivery.created_at).total_seconds(),
+            age=(now - delivery.since).total_seconds(),
             cancelled=ending.cancelled_at is not None,
             expired=expired(ending.expires_at, now),
         )
