@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fogbell_client import AsyncFogbell, AsyncInbox, Fogbell, Inbox, calls
-from fogbell_client.bodies import NotificationBody
+from fogbell_client.bodies import BatchItem, NotificationBody
 from fogbell_client.call import Call, chunks, encode, path
 from fogbell_client.calls import post
 from fogbell_client.retrying import Repeat
@@ -36,8 +36,9 @@ def test_every_post_has_a_key_that_its_tries_share_and_no_other_post() -> None:
 
 
 def test_every_item_of_a_batch_has_a_key() -> None:
-    own = content(calls.post_batch([{**BODY, "idempotency_key": "mine"}, BODY, BODY]))["items"]
-    keys = [item["idempotency_key"] for item in own]
+    own: BatchItem = {**BODY, "idempotency_key": "mine"}
+    items = content(calls.post_batch([own, BODY, BODY]))["items"]
+    keys = [item["idempotency_key"] for item in items]
     assert keys[0] == "mine"
     assert len(set(keys)) == 3
 
