@@ -102,7 +102,7 @@ REFUSED: dict[str, tuple[Json, str, str]] = {
     "channel without content": (
         {"channels": ["email", "webhook"]}, "missing-channel", "#/content/webhook",
     ),
-    "a channel that nobody serves": ({"channels": ["email", "sms"]}, INVALID, "#/channels/1"),
+    "a channel that nobody serves": ({"channels": ["email", "push"]}, INVALID, "#/channels/1"),
     "unknown template": (
         WELCOME | {"template": "nowhere"}, "unknown-template", "#/template",
     ),

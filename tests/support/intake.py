@@ -24,7 +24,7 @@ def intake_settings(mongo: str, database: str, rabbit: str, **others: Any) -> In
         "metrics": {"host": "127.0.0.1", "port": 0},
         "http": {"host": "127.0.0.1", "port": 0, "shutdown_seconds": 2},
         "bootstrap_api_key": KEY,
-        "offered_channels": "email,sms,push,webhook,inbox",
+        "offered_channels": "email,sms,webhook,inbox",
         "inbox_token_secret": TOKEN_SECRET,
     }
     return IntakeSettings(**(values | others))
