@@ -8,11 +8,12 @@ from uuid import UUID
 import pytest
 from tests.support.deliveries import GRACE, new_delivery
 from tests.support.notifications import new_notification
+from tests.support.profiling import profiled
 
-from fogbell.identity import uuid7
+from fogbell.identity import SLICES, uuid7
 from fogbell.model.notification import Notification
 from fogbell.model.status import Channel, NotificationStatus
-from fogbell.store import deliveries, expansions, notifications
+from fogbell.store import counting, deliveries, expansions, notifications
 from fogbell.store.database import Database, Document
 
 LEASE = timedelta(seconds=30)
@@ -213,11 +214,27 @@ async def test_an_unknown_notification_is_nobodys(db: Database, token: str) -> N
     await expansions.give_back(db, unknown, token)
 
 
-async def test_the_lease_is_kept_while_a_large_run_is_counted(db: Database) -> None:
+async def test_the_lease_is_renewed_before_each_piece_that_is_counted(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A count that outlasts the lease must not end with the run in two hands."""
+    monkeypatch.setattr(counting, "FAST", 0.0)
+    monkeypatch.setattr(counting, "FIRST_PIECE", SLICES // 8)
     notification = await _stored(db)
+    await deliveries.insert(db, [new_delivery(notification.id, f"r{n}") for n in range(80)], GRACE)
     await expansions.take(db, notification.id, "token", SECOND)
-    assert await expansions._hold(db, notification.id, "token", timedelta(minutes=2))
-    stored = await _document(db, notification.id)
-    assert stored["sweep_at"] == stored["expansion"]["until"]
-    assert stored["sweep_at"] - datetime.now(UTC) > timedelta(minutes=1)
-    assert not await expansions._hold(db, notification.id, "other", SECOND)
+    async with profiled(db, db.notifications) as seen:
+        assert await expansions.finish(db, notification.id, "token", SOON)
+    assert len([entry for entry in seen if entry["op"] == "update"]) == 8 + 1
+    assert (await _document(db, notification.id))["expected"] == 80
+
+
+async def test_a_run_that_another_took_is_not_counted_to_its_end(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "FAST", 0.0)
+    notification = await _stored(db)
+    await expansions.take(db, notification.id, "other", LEASE)
+    async with profiled(db, db.deliveries) as seen:
+        assert not await expansions.finish(db, notification.id, "token", SOON)
+    assert seen == []

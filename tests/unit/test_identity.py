@@ -1,5 +1,6 @@
 """Ids come out the same however often they are asked for, and different where they must."""
 
+import itertools
 import re
 from uuid import UUID
 
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fogbell import identity
-from fogbell.identity import delivery_id, delivery_range
+from fogbell.identity import SLICES, delivery_id, delivery_range, delivery_slices
 from fogbell.model.address import RECIPIENT_ID
 from fogbell.model.status import Channel
 
@@ -63,6 +64,18 @@ def test_other_parts_make_another_delivery(
     one: tuple[UUID, str, Channel, str], two: tuple[UUID, str, Channel, str]
 ) -> None:
     assert (delivery_id(*one) == delivery_id(*two)) == (one == two)
+
+
+@given(notifications, words, channels, st.integers(1, SLICES - 1), st.integers(1, SLICES - 1))
+def test_slices_share_out_every_delivery_of_a_run(
+    notification: UUID, recipient: str, channel: Channel, one: int, two: int
+) -> None:
+    cuts = [0, *sorted({one, two}), SLICES]
+    found = delivery_id(notification, recipient, channel)
+    ranges = [delivery_slices(notification, a, b) for a, b in itertools.pairwise(cuts)]
+    assert [first <= found <= last for first, last in ranges].count(True) == 1
+    first, last = delivery_range(notification)
+    assert first <= ranges[0][0] <= ranges[-1][1] <= last
 
 
 def test_notifications_of_one_millisecond_share_a_range_but_no_delivery() -> None:

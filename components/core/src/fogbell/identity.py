@@ -60,6 +60,20 @@ def delivery_range(notification: UUID) -> tuple[UUID, UUID]:
     return UUID(int=first), UUID(int=first | _MAX_LOW)
 
 
+SLICES = 1 << 12
+"""Equal parts of a run, by the first bits of the hash in its deliveries' ids."""
+
+
+def delivery_slices(notification: UUID, start: int, end: int) -> tuple[UUID, UUID]:
+    """First and last id of slices ``start`` up to, not with, ``end`` of `SLICES`, both inclusive.
+
+    Together they hold every delivery of ``notification`` once. As hashes are, they are of about
+    the same size.
+    """
+    base = (notification.int >> _LOW_BITS) << _LOW_BITS | 8 << 76
+    return UUID(int=base | start << 64), UUID(int=base | (end << 64) - 1)
+
+
 def recipient_hash(recipient: str) -> str:
     """What stands for a recipient in live events: their id may be an e-mail address."""
     return hashlib.blake2b(recipient.encode(), digest_size=16, person=b"fogbell-event").hexdigest()

@@ -14,7 +14,8 @@ from fogbell.broker import BrokerUnavailableError, Publisher, Topology
 from fogbell.model.status import PUSH_CHANNELS, Channel, Lane
 from fogbell.policy import next_grace
 from fogbell.store import expansions, progress, sweep_state, sweeping
-from fogbell.store.database import Database
+from fogbell.store.database import Database, StoreUnavailableError
+from fogbell.store.progress import Unsettled
 from fogbell.store.sweeping import Due
 
 log = structlog.get_logger(__name__)
@@ -153,13 +154,22 @@ class Sweeper:
         until = self.db.clock.now()
         while True:
             candidates = await progress.due_for_settling(self.db, until, SETTLE_PAGE)
-            if candidates:
-                settled, _ = await progress.settle(
-                    self.db, candidates, self._pause, self.settings.keep
-                )
-                swept.settled += len(settled)
+            for batch in progress.batches(candidates):
+                swept.settled += await self._settle_batch(batch)
             if len(candidates) < SETTLE_PAGE:
                 return
+
+    async def _settle_batch(self, batch: list[Unsettled]) -> int:
+        """How many of them are settled; those that cannot be counted do not keep up the others."""
+        try:
+            settled, _ = await progress.settle(self.db, batch, self._pause, self.settings.keep)
+        except StoreUnavailableError as error:
+            ids = [candidate.id for candidate in batch]
+            # Raises as well where it is MongoDB that is away.
+            await progress.postpone(self.db, ids, self.settings.settle_pause_cap)
+            log.warning("not_counted", notifications=[str(i) for i in ids[:10]], error=str(error))
+            return 0
+        return len(settled)
 
     def _pause(self, looks: int) -> timedelta:
         """Look again soon at what is new, seldom at what has been waiting for long."""

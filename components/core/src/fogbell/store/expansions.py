@@ -14,8 +14,15 @@ from pymongo import ReturnDocument
 from fogbell.model.notification import Notification
 from fogbell.store.claims import milliseconds
 from fogbell.store.codec import notification_value
-from fogbell.store.database import COUNT_TIMEOUT, Database, Document, store_call
+from fogbell.store.database import Database, Document, store_call
 from fogbell.store.progress import count_expanded
+
+COUNT_LEASE = timedelta(seconds=30)
+"""Renewed before each piece that is counted, which takes half a second or so."""
+
+
+class _LeaseLostError(Exception):
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +109,15 @@ async def finish(db: Database, notification_id: UUID, token: str, look_after: ti
 
     False where the lease is lost: then another process finishes it.
     """
-    if not await _hold(db, notification_id, token, timedelta(seconds=COUNT_TIMEOUT)):
+
+    async def renew() -> None:
+        if not await _hold(db, notification_id, token, COUNT_LEASE):
+            raise _LeaseLostError
+
+    try:
+        expected = await count_expanded(db, notification_id, renew)
+    except _LeaseLostError:
         return False
-    expected = await count_expanded(db, notification_id)
     result = await db.notifications.update_one(
         {"_id": notification_id, "expansion.owner": token},
         [
@@ -123,7 +136,7 @@ async def finish(db: Database, notification_id: UUID, token: str, look_after: ti
 
 
 async def _hold(db: Database, notification_id: UUID, token: str, span: timedelta) -> bool:
-    """Keep the lease for ``span``: counting ten million takes longer than a page."""
+    """Keep the lease for ``span``: counting ten million takes many times as long as a page."""
     until = {"$add": ["$$NOW", milliseconds(span)]}
     result = await db.notifications.update_one(
         {"_id": notification_id, "expansion.owner": token},

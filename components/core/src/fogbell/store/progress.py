@@ -5,27 +5,29 @@ what is outstanding, not what is done. Below `EXACT_LIMIT` it is exact, above it
 sweep writes.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import pymongo
 from pymongo import UpdateOne
-from pymongo.read_concern import ReadConcern
 
-from fogbell.identity import delivery_range
 from fogbell.model.notification import Progress
 from fogbell.model.status import Channel, DeliveryStatus
-from fogbell.store.database import COUNT_TIMEOUT, Database, Document, store_call
+from fogbell.store.counting import ByChannel, pieces, undelivered, undelivered_of_large
+from fogbell.store.database import Database, Document, store_call
 from fogbell.store.indexes import NOT_DELIVERED, OUTSTANDING
 
 EXACT_LIMIT = 10_000
 """Above this many undelivered ones, progress is a summary (a full count of a million: 0.3 s)."""
 
-ByChannel = dict[Channel, dict[DeliveryStatus, int]]
+LARGE = 100_000
+"""A run with more deliveries is counted piece by piece."""
+
+BATCH = 500_000
+"""Deliveries that the runs looked at in one go may have; one larger run is looked at alone."""
 
 
 @store_call
@@ -40,10 +42,13 @@ async def progress(db: Database, notification_id: UUID) -> Progress | None:
     if frozen is not None:
         return frozen
     summary = document.get("summary")
-    if summary is not None and await _many_undelivered(db, notification_id):
+    if not await _many_undelivered(db, notification_id):
+        counted = (await undelivered(db, [notification_id]))[notification_id]
+    elif summary is not None:
         return _stored_progress(summary["by_channel"], summary["as_of"])
-    counted = await _undelivered(db, [notification_id])
-    return summed(_with_delivered(document.get("expected_by_channel"), counted[notification_id]))
+    else:
+        counted = await undelivered_of_large(db, notification_id)
+    return summed(_with_delivered(document.get("expected_by_channel"), counted))
 
 
 async def _many_undelivered(db: Database, notification_id: UUID) -> bool:
@@ -53,29 +58,6 @@ async def _many_undelivered(db: Database, notification_id: UUID) -> bool:
         hint=OUTSTANDING,
     )
     return count > EXACT_LIMIT
-
-
-async def _undelivered(db: Database, ids: Sequence[UUID]) -> dict[UUID, ByChannel]:
-    """Counts by status and channel of everything not delivered, from the index alone.
-
-    All of one moment: a delivery whose status changes meanwhile moves within the index, and would
-    be counted twice, or not at all and so as delivered.
-    """
-    pipeline: list[Document] = [
-        {"$match": {"notification_id": {"$in": list(ids)}, "status": {"$in": NOT_DELIVERED}}},
-        {
-            "$group": {
-                "_id": {"n": "$notification_id", "s": "$status", "c": "$channel"},
-                "count": {"$sum": 1},
-            }
-        },
-    ]
-    counted: dict[UUID, ByChannel] = defaultdict(lambda: defaultdict(dict))
-    one_moment = db.deliveries.with_options(read_concern=ReadConcern("snapshot"))
-    async for row in one_moment.aggregate(pipeline, hint=OUTSTANDING):
-        key = row["_id"]
-        counted[key["n"]][Channel(key["c"])][DeliveryStatus(key["s"])] = row["count"]
-    return counted
 
 
 def _with_delivered(expected: Mapping[str, int] | None, counted: ByChannel) -> ByChannel:
@@ -121,17 +103,29 @@ def _stored_progress(document: Mapping[str, Any], as_of: datetime | None) -> Pro
     )
 
 
+async def _nothing() -> None:
+    return
+
+
 @store_call
-async def count_expanded(db: Database, notification_id: UUID) -> dict[str, int]:
-    """How many deliveries a notification has, by channel: asked once, when it is expanded."""
-    first, last = delivery_range(notification_id)
-    pipeline: list[Document] = [
-        {"$match": {"_id": {"$gte": first, "$lte": last}, "notification_id": notification_id}},
-        {"$group": {"_id": "$channel", "count": {"$sum": 1}}},
-    ]
-    with pymongo.timeout(COUNT_TIMEOUT):
-        cursor = db.deliveries.aggregate(pipeline, hint="_id_")
-        return {row["_id"]: row["count"] async for row in cursor}
+async def count_expanded(
+    db: Database, notification_id: UUID, before_each: Callable[[], Awaitable[None]] = _nothing
+) -> dict[str, int]:
+    """How many deliveries a notification has, by channel: asked once, when it is expanded.
+
+    ``before_each`` piece, of half a second or so, is where a lease may be renewed.
+    """
+    counted: Counter[str] = Counter()
+    for piece in pieces(notification_id):
+        await before_each()
+        ids = {"$gte": piece.first, "$lte": piece.last}
+        pipeline: list[Document] = [
+            {"$match": {"_id": ids, "notification_id": notification_id}},
+            {"$group": {"_id": "$channel", "count": {"$sum": 1}}},
+        ]
+        async for row in db.deliveries.aggregate(pipeline, hint="_id_"):
+            counted[row["_id"]] += row["count"]
+    return dict(counted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +167,7 @@ async def settle(
     ``pause`` tells from the number of looks so far when to look again, ``keep`` how long
     deliveries are retained. Returns the ids settled, and the progress of those that are not.
     """
-    with pymongo.timeout(COUNT_TIMEOUT):
-        counted = await _undelivered(db, [c.id for c in candidates])
+    counted = await _counted(db, candidates)
     now = db.clock.now()
     updates, settled, unsettled = [], [], []
     for candidate in candidates:
@@ -190,6 +183,43 @@ async def settle(
     if updates:
         await db.notifications.bulk_write(updates, ordered=False)
     return settled, unsettled
+
+
+async def _counted(db: Database, candidates: Sequence[Unsettled]) -> dict[UUID, ByChannel]:
+    small = [c.id for c in candidates if _size(c) <= LARGE]
+    counted = await undelivered(db, small) if small else {}
+    for notification_id in {c.id for c in candidates} - set(small):
+        counted[notification_id] = await undelivered_of_large(db, notification_id)
+    return counted
+
+
+def _size(candidate: Unsettled) -> int:
+    return sum(candidate.expected_by_channel.values())
+
+
+def batches(candidates: Sequence[Unsettled]) -> Iterator[list[Unsettled]]:
+    """``candidates`` in lists for `settle`: each is counted well within an operation's limit."""
+    batch: list[Unsettled] = []
+    size = 0
+    for candidate in candidates:
+        if batch and size + _size(candidate) > BATCH:
+            yield batch
+            batch, size = [], 0
+        batch.append(candidate)
+        size += _size(candidate)
+    if batch:
+        yield batch
+
+
+@store_call
+async def postpone(db: Database, ids: Sequence[UUID], pause: timedelta) -> None:
+    """Look at ``ids`` again after ``pause``: counting them has failed."""
+    later = db.clock.now() + pause
+    await db.notifications.update_many(
+        {"_id": {"$in": list(ids)}, "sweep_at": {"$lte": db.clock.now()}},
+        {"$set": {"sweep_at": later}},
+        hint=[("_id", 1)],
+    )
 
 
 def frozen_fields(reached: Progress, now: datetime, keep: timedelta) -> Document:
