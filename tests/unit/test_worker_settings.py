@@ -1,7 +1,9 @@
 """The worker's settings: what one variable changes and what it leaves as it is."""
 
 import pytest
+from pydantic import ValidationError
 
+from fogbell.model.status import Channel
 from fogbell_worker.settings import WorkerSettings
 
 
@@ -22,3 +24,29 @@ def test_bulk_keeps_few_batches_so_that_a_kill_repeats_little() -> None:
     settings = WorkerSettings()
     assert settings.bulk.batches * settings.claim_batch <= 400
     assert settings.bulk.prefetch <= 4
+
+
+SMS = {"ACCOUNT_SID": "AC1", "AUTH_TOKEN": "t", "SENDER": "+15005550006"}
+
+
+def test_a_configured_channel_joins_unless_the_channels_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in SMS.items():
+        monkeypatch.setenv(f"FOGBELL_SMS__{name}", value)
+    assert WorkerSettings().channels == {Channel.WEBHOOK}
+    monkeypatch.delenv("FOGBELL_CHANNELS")
+    monkeypatch.setenv("FOGBELL_EMAIL__URL", "smtp://127.0.0.1")
+    monkeypatch.setenv("FOGBELL_EMAIL__FROM_ADDRESS", "shop@example.org")
+    settings = WorkerSettings()
+    assert settings.channels == {Channel.EMAIL, Channel.WEBHOOK, Channel.SMS}
+    assert settings.send_timeouts()[Channel.SMS] == 15
+
+
+@pytest.mark.parametrize("channel", ["email", "sms"])
+def test_a_channel_that_lacks_its_settings_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, channel: str
+) -> None:
+    monkeypatch.setenv("FOGBELL_CHANNELS", channel)
+    with pytest.raises(ValidationError, match=f"FOGBELL_{channel.upper()}__"):
+        WorkerSettings()

@@ -16,6 +16,7 @@ from fogbell.store.database import Database, StoreUnavailableError
 from fogbell.store.indexes import ensure_indexes
 from fogbell.telemetry.health import serve_health
 from fogbell_worker.channels.email.sender import EmailSender
+from fogbell_worker.channels.sms.sender import SmsSender
 from fogbell_worker.channels.webhook.sender import WebhookSender
 from fogbell_worker.expanding import PREFETCH, ExpansionRunner
 from fogbell_worker.lane import LaneRunner, LaneSettings
@@ -141,6 +142,9 @@ class Worker:
         settings, on_unknown = self._settings, self.metrics.unknown_variable
         if channel is Channel.WEBHOOK:
             return WebhookSender(settings.webhook, on_unknown=on_unknown)
+        if channel is Channel.SMS:
+            assert settings.sms is not None
+            return SmsSender(settings.sms, on_unknown=on_unknown)
         assert settings.email is not None
         return EmailSender(settings.email, on_unknown=on_unknown)
 

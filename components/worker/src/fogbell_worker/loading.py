@@ -13,7 +13,8 @@ from typing import Any
 from uuid import UUID
 
 from fogbell.expansion.plan import Contents
-from fogbell.model.address import Addresses
+from fogbell.identity import delivery_id
+from fogbell.model.address import Addresses, PushAddress
 from fogbell.model.content import Template
 from fogbell.model.delivery import Claimed
 from fogbell.model.notification import TemplateRef
@@ -142,14 +143,29 @@ def _work(delivery: Claimed, content: Contents, people: Mapping[str, Recipient])
             return Verdict(Cause.SKIP, "recipient_deleted")
         addresses, locale = recipient.addresses, recipient.locale
         view = recipient.template_view()
-    if not addresses.has(delivery.channel):
+    device = push_address(delivery, addresses) if delivery.channel is Channel.PUSH else None
+    if not addresses.has(delivery.channel) or (delivery.channel is Channel.PUSH and not device):
         return Verdict(Cause.SKIP, "no_address")
     part = content.part(delivery.channel, locale)
     if part is None:
         return Verdict(Cause.GIVE_UP, "no_content")
     notification = content.notification
     data = notification.data | inline.get("data", {})
-    return Work(delivery, notification, part, addresses, locale, view, data)
+    return Work(delivery, notification, part, addresses, locale, view, data, device)
+
+
+def push_address(delivery: Claimed, addresses: Addresses) -> PushAddress | None:
+    """Which of the recipient's devices a delivery is for; None where it has been removed since.
+
+    The record names none: its id was derived from one, and is derived again from each.
+    """
+    for device in addresses.push:
+        made = delivery_id(
+            delivery.notification_id, delivery.recipient_id, Channel.PUSH, device.key
+        )
+        if made == delivery.id:
+            return device
+    return None
 
 
 def _inline_view(inline: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,8 +173,10 @@ def _inline_view(inline: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def suppressible_address(work: Work) -> str | None:
-    """The address that a suppression would name, for the channels that have one each."""
+    """The address that a suppression would name."""
     addresses, channel = work.addresses, work.delivery.channel
+    if channel is Channel.PUSH:
+        return work.push.suppressible if work.push else None
     if channel is Channel.WEBHOOK:
         return addresses.webhook.url if addresses.webhook else None
     if channel is Channel.EMAIL:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from fogbell.model.address import Addresses
+from fogbell.model.address import Addresses, PushAddress
 from fogbell.model.content import Part
 from fogbell.model.delivery import Claimed
 from fogbell.model.notification import Notification
@@ -19,7 +19,8 @@ class Work:
     object for every delivery of a notification and locale, so that a channel can key what it
     compiles by ``(notification.id, locale)``. ``locale`` is that of the part's fall-back chain's
     start, or None. ``recipient`` is the template's view (never addresses), ``data`` the
-    notification's data with the recipient's own over it.
+    notification's data with the recipient's own over it. ``push`` is set for that channel: which
+    of the recipient's devices this delivery is for.
     """
 
     delivery: Claimed
@@ -29,6 +30,7 @@ class Work:
     locale: str | None = None
     recipient: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
+    push: PushAddress | None = None
 
 
 class ChannelSender(Protocol):

@@ -8,10 +8,14 @@ from pydantic_settings import NoDecode
 from fogbell.model.status import PUSH_CHANNELS, Channel, Lane
 from fogbell.settings import Group, Settings
 from fogbell_worker.channels.email.settings import EmailSettings
+from fogbell_worker.channels.sms.settings import SmsSettings
 from fogbell_worker.channels.webhook.settings import WebhookSettings
 
-SERVED = frozenset({Channel.EMAIL, Channel.WEBHOOK})
+SERVED = frozenset({Channel.EMAIL, Channel.WEBHOOK, Channel.SMS})
 """The channels that this version has a sender for."""
+
+ALWAYS_ON = frozenset({Channel.EMAIL, Channel.WEBHOOK})
+"""What a worker serves that was told nothing; the others join once they are configured."""
 
 
 class LaneBounds(Group):
@@ -46,8 +50,9 @@ class BulkBounds(LaneBounds):
 class WorkerSettings(Settings):
     """Settings of the worker component."""
 
-    channels: Annotated[frozenset[Channel], NoDecode] = SERVED
-    """``FOGBELL_CHANNELS=email,webhook``: what this process serves."""
+    channels: Annotated[frozenset[Channel], NoDecode] = ALWAYS_ON
+    """``FOGBELL_CHANNELS=email,webhook``: what this process serves. Where it is not set, a channel
+    whose own settings are there is served besides."""
 
     lanes: Annotated[frozenset[Lane], NoDecode] = frozenset(Lane)
     """``FOGBELL_LANES=transactional``: a pool per lane keeps them apart altogether."""
@@ -71,6 +76,17 @@ class WorkerSettings(Settings):
 
     webhook: WebhookSettings = WebhookSettings()
 
+    sms: SmsSettings | None = None
+    """Needed for the SMS channel: ``FOGBELL_SMS__ACCOUNT_SID`` and others."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _configured_join(cls, values: dict[str, object]) -> dict[str, object]:
+        if "channels" in values:
+            return values
+        joining = {channel for channel in SERVED - ALWAYS_ON if values.get(channel.value)}
+        return {**values, "channels": ALWAYS_ON | joining}
+
     @field_validator("channels", "lanes", mode="before")
     @classmethod
     def _words(cls, value: object) -> object:
@@ -87,6 +103,11 @@ class WorkerSettings(Settings):
             raise ValueError(
                 "the channel 'email' needs FOGBELL_EMAIL__URL and FOGBELL_EMAIL__FROM_ADDRESS;"
                 " leave 'email' out of FOGBELL_CHANNELS if this worker shall not send e-mail"
+            )
+        if Channel.SMS in self.channels and self.sms is None:
+            raise ValueError(
+                "the channel 'sms' needs FOGBELL_SMS__ACCOUNT_SID, FOGBELL_SMS__AUTH_TOKEN and"
+                " FOGBELL_SMS__SENDER or FOGBELL_SMS__MESSAGING_SERVICE_SID"
             )
         return self._lease_is_long_enough()
 
@@ -105,6 +126,8 @@ class WorkerSettings(Settings):
         timeouts = {Channel.WEBHOOK: self.webhook.send_timeout}
         if self.email is not None:
             timeouts[Channel.EMAIL] = self.email.send_timeout
+        if self.sms is not None:
+            timeouts[Channel.SMS] = self.sms.send_timeout
         return {channel: timeouts[channel] for channel in self.channels}
 
     def bounds(self, lane: Lane) -> LaneBounds:

@@ -15,6 +15,7 @@ from fogbell.model.status import Channel
 _LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}")
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_SUBSCRIPTION_KEYS = re.compile(r"B[A-Za-z0-9_-]{86}\.[A-Za-z0-9_-]{22}")
 RECIPIENT_ID = r"^[A-Za-z0-9._:@-]{1,128}$"
 
 
@@ -74,8 +75,17 @@ class WebhookAddress(_Strict):
     secrets: list[SecretStr] = Field(default_factory=list, max_length=5)
 
 
+WEBPUSH = "webpush"
+"""The provider of a browser's push subscriptions."""
+
+
 class PushAddress(_Strict):
-    """One device: the provider's name for it, and its token (FCM) or URL (Web Push)."""
+    """One device: the provider's name for it, and its token (FCM) or URL (Web Push).
+
+    A browser's subscription has its endpoint as ``url``, and its two keys as ``token``:
+    ``p256dh`` (65 bytes) and ``auth`` (16 bytes) as the browser gives them, base64url without
+    padding, with a dot between.
+    """
 
     provider: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")
     token: str | None = Field(default=None, min_length=1, max_length=4096)
@@ -85,7 +95,22 @@ class PushAddress(_Strict):
     def _some_device(self) -> Self:
         if self.token is None and self.url is None:
             raise ValueError("expected 'token' or 'url'")
+        if self.provider == WEBPUSH:
+            if self.url is None:
+                raise ValueError("expected the subscription's endpoint as 'url'")
+            if self.token is None or not _SUBSCRIPTION_KEYS.fullmatch(self.token):
+                raise ValueError("expected the subscription's keys p256dh.auth as 'token'")
         return self
+
+    @property
+    def key(self) -> str:
+        """What tells this device from the recipient's others, in a delivery's identity."""
+        return self.token or self.url or ""
+
+    @property
+    def suppressible(self) -> str:
+        """What a suppression names: a subscription by its endpoint, all else by its token."""
+        return self.url or self.token or ""
 
 
 class Addresses(_Strict):
