@@ -59,7 +59,7 @@ async def test_inserting_again_changes_nothing(db: Database) -> None:
     await deliveries.insert(db, new[:6], GRACE)
     await claim_all(db, [new[0].id])
     before = await documents(db, [n.id for n in new[:6]])
-    await deliveries.insert(db, new, GRACE)
+    assert await deliveries.insert(db, new, GRACE) == new[6:]
     after = await documents(db, [n.id for n in new])
     assert len(after) == 10
     assert {i: after[i] for i in before} == before

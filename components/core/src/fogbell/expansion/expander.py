@@ -116,25 +116,35 @@ class Expander:
         pace = Pace(lease.notification.throttle_per_second)
         under_way: deque[tuple[str, asyncio.Task[int]]] = deque()
         checkpoints = Checkpoints(self._db, lease, self._settings.lease)
-        # Only what was in flight when the last start ended can be there already.
-        look_up = PAGES_IN_FLIGHT + 1 if lease.resumed else 0
+        look_up = LookUp(resumed=lease.resumed)
         size = min(PAGE, pace.per_second or PAGE)
         try:
             async for page in audience_pages(
                 self._db, lease.notification.audience, lease.cursor, size
             ):
+                if under_way and under_way[-1][0][0] != page.cursor[0]:
+                    # Somebody named, with data of their own, may come again in the directory:
+                    # the first delivery inserted is the one that counts.
+                    await self._finish_all(under_way, checkpoints, expansion)
                 await pace.wait(len(page.people))
-                store = self._store(planner, page, look_up=look_up > 0)
+                store = self._store(planner, page, look_up)
                 under_way.append((page.cursor, asyncio.create_task(store)))
-                look_up -= 1
                 if len(under_way) >= PAGES_IN_FLIGHT:
                     await self._finish_oldest(under_way, checkpoints, expansion)
-            while under_way:
-                await self._finish_oldest(under_way, checkpoints, expansion)
+            await self._finish_all(under_way, checkpoints, expansion)
         finally:
             for _, task in under_way:
                 task.cancel()
             await asyncio.gather(*(task for _, task in under_way), return_exceptions=True)
+
+    async def _finish_all(
+        self,
+        under_way: deque[tuple[str, "asyncio.Task[int]"]],
+        checkpoints: "Checkpoints",
+        expansion: Expansion,
+    ) -> None:
+        while under_way:
+            await self._finish_oldest(under_way, checkpoints, expansion)
 
     async def _finish_oldest(
         self,
@@ -147,19 +157,41 @@ class Expander:
         under_way.popleft()
         await checkpoints.reach(cursor)
 
-    async def _store(self, planner: Planner, page: Page, *, look_up: bool) -> int:
+    async def _store(self, planner: Planner, page: Page, look_up: "LookUp") -> int:
         # Asked for each page: a long expansion may outlast its notification.
         late = expired(planner.notification.expires_at, self._db.clock.now())
         new = planner.deliveries(page.people, skip="expired" if late else None)
         for recipient_id in page.deleted:
             new += planner.deleted(recipient_id)
-        if look_up:
+        if look_up.due and new:
             there = await deliveries.existing(self._db, [d.id for d in new])
+            look_up.seen(len(there))
             new = [d for d in new if d.id not in there]
+        new = await deliveries.insert(self._db, new, self._settings.grace)
         if new:
-            await deliveries.insert(self._db, new, self._settings.grace)
             await publish_new(self._publisher, new)
         return len(new)
+
+
+class LookUp:
+    """Whether a page may have been inserted by an earlier start: then it is looked up first.
+
+    An earlier start went on for half a second behind its last checkpoint, or longer where it
+    could not write one, with several pages in flight. Once as many in a row are not there, none
+    behind them is. (Where that is wrong, an insert meets duplicates, which is slow and no harm.)
+    """
+
+    def __init__(self, *, resumed: bool) -> None:
+        self._left = PAGES_IN_FLIGHT + 1 if resumed else 0
+
+    @property
+    def due(self) -> bool:
+        """Whether to look the next page up."""
+        return self._left > 0
+
+    def seen(self, there: int) -> None:
+        """A page was looked up, and so many of its deliveries were there."""
+        self._left = PAGES_IN_FLIGHT + 1 if there else self._left - 1
 
 
 class Checkpoints:

@@ -33,22 +33,25 @@ def delivery_document(new: NewDelivery, now: datetime, grace: timedelta) -> Docu
 @store_call
 async def insert(
     db: Database, new: Sequence[NewDelivery], grace: timedelta, session: Session | None = None
-) -> None:
+) -> list[NewDelivery]:
     """Insert deliveries with majority and journal, ignoring those that are there already.
 
-    Within a transaction a duplicate aborts it: there the caller has looked the ids up first.
+    Returns those that were not. Within a transaction a duplicate aborts it: there the caller has
+    looked the ids up first.
     """
     if not new:
-        return
+        return []
     now = db.clock.now()
     documents = [delivery_document(delivery, now, grace) for delivery in new]
     try:
         await db.deliveries.insert_many(documents, ordered=False, session=session)
     except BulkWriteError as error:
         details = error.details or {}
-        others = [e for e in details.get("writeErrors", ()) if e.get("code") != DUPLICATE_KEY]
-        if others or details.get("writeConcernErrors"):
+        refused = {e["index"]: e.get("code") for e in details.get("writeErrors", ())}
+        if set(refused.values()) - {DUPLICATE_KEY} or details.get("writeConcernErrors"):
             raise
+        return [delivery for index, delivery in enumerate(new) if index not in refused]
+    return list(new)
 
 
 @store_call
