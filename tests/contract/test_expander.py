@@ -85,6 +85,18 @@ async def test_a_named_recipients_own_data_is_kept_where_a_group_contains_them_t
         assert await db.deliveries.count_documents(with_data) == len(names)
 
 
+async def test_an_audience_with_few_hits_is_found_to_its_end(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recipients, "SCAN", 2 * PAGE)
+    names = await _people(db, 9 * PAGE)
+    rare = {"$set": {"attributes": {"plan": "pro"}}}
+    await db.recipients.update_many({"_id": {"$in": [names[7], names[-1]]}}, rare)
+    run = await _run(db, audience=Audience(match={"plan": "pro"}))
+    expansion = await _expand(db, run.id)
+    assert (expansion.inserted, expansion.finished) == (2, True)
+
+
 async def _interrupted(db: Database, pages: int) -> Notification:
     """A run of 20 pages, of which so many are inserted behind the checkpoint, at the first."""
     names = await _people(db, 20 * PAGE)

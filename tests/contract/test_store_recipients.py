@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from tests.support.profiling import profiled
 
 from fogbell.model.recipient import Recipient
 from fogbell.store import recipients
@@ -35,11 +36,14 @@ def person(name: str, *groups: str, **attributes: Any) -> Recipient:
 
 
 async def everyone(db: Database, **query: Any) -> list[str]:
-    """A whole walk, in pages of two."""
+    """A whole scan, in pages of two."""
     names: list[str] = []
-    while page := await recipients.walk(db, after=names[-1] if names else None, limit=2, **query):
-        names += [r.id for r in page]
-    return names
+    after: str | None = None
+    while True:
+        found, after = await recipients.scan(db, after=after, limit=2, **query)
+        names += [r.id for r in found]
+        if after is None:
+            return names
 
 
 async def test_a_recipient_is_read_as_it_was_put(db: Database) -> None:
@@ -115,16 +119,45 @@ async def test_a_walk_goes_through_groups_in_order_and_names_nobody_twice(db: Da
 async def test_an_empty_query_means_nobody(db: Database) -> None:
     await recipients.put(db, ANN)
     assert await recipients.walk(db) == []
-    assert await recipients.walk(db, groups=[], match={}) == []
+    assert await recipients.scan(db, groups=[], match={}) == ([], None)
 
 
 async def test_groups_are_walked_by_their_index_without_sorting(db: Database) -> None:
-    await recipients.put_many(db, [person(f"u{n:03}", "g" if n % 10 else "h") for n in range(200)])
-    query = recipients.audience_query(["h"], {}, everyone=False)
-    assert query is not None
-    cursor = db.recipients.find({**query, "_id": {"$gt": "u100"}}).sort("_id", 1).limit(5)
-    stats = (await cursor.explain())["executionStats"]
-    assert stats["totalDocsExamined"] == 5
+    people = [person(f"u{n:03}", "g" if n % 10 else "h", f"x{n % 2}") for n in range(200)]
+    await recipients.put_many(db, people)
+    for groups, examined in ((["h"], 5), (["h", "g", "x0"], 5 * 2 + 3)):
+        async with profiled(db, db.recipients) as seen:
+            found = await recipients.walk(db, groups=groups, after="u100", limit=5)
+        assert len(found) == 5
+        assert "hasSortStage" not in seen[0]
+        assert seen[0]["docsExamined"] <= examined
+
+
+async def test_a_scan_for_the_few_that_match_is_bounded_and_goes_on(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a directory of millions, a query for one of them would outlast its limit."""
+    monkeypatch.setattr(recipients, "SCAN", 50)
+    people = [person(f"u{n:03}", *(["g"] if n % 2 else []), n=n) for n in range(230)]
+    await recipients.put_many(db, people)
+    for query, queries in (({}, 5), ({"groups": ["g", "none"]}, 3)):
+        async with profiled(db, db.recipients) as seen:
+            assert await everyone(db, match={"n": 229}, **query) == ["u229"]
+        finds = [e for e in seen if e["op"] == "query"]
+        assert len(finds) == 2 * queries
+        assert max(e["docsExamined"] for e in finds) <= 50
+        assert max(e["keysExamined"] for e in finds) <= 50 + 5
+        # The ends of the windows come from the index alone.
+        assert sum(e["docsExamined"] for e in finds) <= 230
+
+
+async def test_a_full_page_goes_on_behind_its_last_recipient(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recipients, "SCAN", 3)
+    await recipients.put_many(db, [person(f"u{n}", n=n) for n in range(7)])
+    assert await everyone(db, match={"n": {"gte": 0}}) == [f"u{n}" for n in range(7)]
+    assert await everyone(db, match={"n": {"in": [0, 5]}}) == ["u0", "u5"]
 
 
 MATCHES: list[tuple[Mapping[str, Any], str]] = [
@@ -189,4 +222,4 @@ async def test_groups_and_match_must_both_hold(db: Database) -> None:
 )
 async def test_no_operator_of_mongodb_can_be_brought_in(db: Database, match: Any) -> None:
     with pytest.raises(ValueError, match="validation error"):
-        await recipients.walk(db, match=match)
+        await recipients.scan(db, match=match)

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -16,19 +16,14 @@ from uuid import UUID
 import structlog
 
 from fogbell.broker import InboxEvent, Publisher
-from fogbell.expansion.plan import (
-    Contents,
-    Person,
-    Planner,
-    person_of_address,
-    person_of_recipient,
-)
+from fogbell.expansion.audience import Page, audience_pages
+from fogbell.expansion.plan import Contents, Planner
 from fogbell.identity import recipient_hash
 from fogbell.model.delivery import NewDelivery
-from fogbell.model.notification import Audience, Notification
+from fogbell.model.notification import Notification
 from fogbell.model.status import Channel, DeliveryStatus
 from fogbell.policy import expired
-from fogbell.store import deliveries, expansions, recipients, templates
+from fogbell.store import deliveries, expansions, templates
 from fogbell.store.claims import new_token
 from fogbell.store.database import Database, StoreUnavailableError
 from fogbell.store.expansions import ExpansionLease
@@ -52,15 +47,6 @@ class ExpansionSettings:
     lease: timedelta = timedelta(seconds=60)
     grace: timedelta = timedelta(seconds=30)
     look_after: timedelta = timedelta(seconds=5)
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """People to plan for, named recipients who are gone, and the cursor once they are done."""
-
-    people: list[Person]
-    deleted: list[str]
-    cursor: str
 
 
 @dataclass(slots=True)
@@ -257,60 +243,3 @@ async def publish_new(publisher: Publisher, new: Sequence[NewDelivery]) -> None:
         await asyncio.gather(*publishes)
     for start in range(0, len(stored), EVENT_ITEMS):
         await publisher.publish_event(InboxEvent(tuple(stored[start : start + EVENT_ITEMS])))
-
-
-async def audience_pages(
-    db: Database, audience: Audience, cursor: str | None, size: int
-) -> AsyncIterator[Page]:
-    """The audience from behind ``cursor``: named recipients, inline addresses, the directory.
-
-    Cursors are ``1:<index>``, ``2:<index>``, ``3:<recipient id>``: as strings they grow.
-    """
-    async for page in _named_pages(db, audience, _index(cursor, "1"), size):
-        yield page
-    for start in range(_index(cursor, "2"), len(audience.addresses), size):
-        chunk = audience.addresses[start : start + size]
-        yield Page([person_of_address(a) for a in chunk], [], f"2:{start + len(chunk):08d}")
-    if not audience.queries_directory:
-        return
-    after = cursor[2:] if cursor and cursor.startswith("3:") else None
-    async for page in _directory_pages(db, audience, after, size):
-        yield page
-
-
-def _index(cursor: str | None, phase: str) -> int:
-    """How many of ``phase`` are done, from a cursor."""
-    if cursor is None or cursor[0] < phase:
-        return 0
-    return int(cursor[2:]) if cursor[0] == phase else 1 << 32
-
-
-async def _named_pages(
-    db: Database, audience: Audience, done: int, size: int
-) -> AsyncIterator[Page]:
-    for start in range(done, len(audience.recipients), size):
-        chunk = audience.recipients[start : start + size]
-        found = await recipients.read_many(db, [named.id for named in chunk])
-        people = [person_of_recipient(found[n.id], n.data) for n in chunk if n.id in found]
-        deleted = [n.id for n in chunk if n.id not in found]
-        yield Page(people, deleted, f"1:{start + len(chunk):08d}")
-
-
-async def _directory_pages(
-    db: Database, audience: Audience, after: str | None, size: int
-) -> AsyncIterator[Page]:
-    while True:
-        found = await recipients.walk(
-            db,
-            groups=audience.groups,
-            match=audience.match,
-            everyone=audience.everyone,
-            after=after,
-            limit=size,
-        )
-        if not found:
-            return
-        after = found[-1].id
-        yield Page([person_of_recipient(r) for r in found], [], f"3:{after}")
-        if len(found) < size:
-            return

@@ -78,9 +78,10 @@ NOTIFICATIONS = [
     _index(REFERENCE, *REFERENCE_KEYS, partial={"reference": {"$exists": True}}),
 ]
 
+GROUPS_KEYS = [("groups", ASCENDING), ("_id", ASCENDING)]
 RECIPIENTS = [
     # Who is in these groups, in the order in which an expansion walks them?
-    _index(GROUPS, ("groups", ASCENDING), ("_id", ASCENDING)),
+    _index(GROUPS, *GROUPS_KEYS),
 ]
 
 API_KEYS = [

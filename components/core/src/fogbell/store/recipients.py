@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Container, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, SecretStr
-from pymongo import InsertOne, ReplaceOne
+from pymongo import ASCENDING, InsertOne, ReplaceOne
 from pymongo.errors import BulkWriteError
 
 from fogbell.model.address import Addresses, PushAddress, WebhookAddress
@@ -13,8 +13,12 @@ from fogbell.model.matching import conditions
 from fogbell.model.recipient import Recipient
 from fogbell.store.database import Database, Document, store_call
 from fogbell.store.deliveries import DUPLICATE_KEY
+from fogbell.store.indexes import GROUPS_KEYS
 
 M = TypeVar("M", bound=BaseModel)
+
+SCAN = 20_000
+"""Recipients that one query looks at for a match: well within the limit of an operation."""
 
 _ATTRIBUTE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
@@ -110,24 +114,83 @@ async def walk(
     db: Database,
     *,
     groups: Sequence[str] = (),
-    match: Mapping[str, Any] | None = None,
     everyone: bool = False,
     after: str | None = None,
     limit: int = 1000,
 ) -> list[Recipient]:
     """The next ``limit`` recipients behind ``after``, in the order of their ids.
 
-    In any of ``groups`` (where given) and with attributes that ``match`` (`model.matching`); all
-    only if ``everyone`` says so: an empty query means nobody, never everybody. Raises ValueError
-    for a ``match`` that is none.
+    In any of ``groups``; all only if ``everyone`` says so: an empty query means nobody, never
+    everybody.
     """
-    query = audience_query(groups, match or {}, everyone=everyone)
+    query = audience_query(groups, {}, everyone=everyone)
+    return [] if query is None else await _next(db, query, {}, after, None, limit)
+
+
+class Scanned(NamedTuple):
+    """Who was found, and the last id that was looked at: None where there are no more."""
+
+    found: list[Recipient]
+    reached: str | None
+
+
+@store_call
+async def scan(
+    db: Database,
+    *,
+    groups: Sequence[str] = (),
+    match: Mapping[str, Any] | None = None,
+    everyone: bool = False,
+    after: str | None = None,
+    limit: int = 1000,
+) -> Scanned:
+    """As `walk`, of those whose attributes ``match`` (`model.matching`).
+
+    Looks at `SCAN` recipients at most, so that it may find none and yet not be at the end: where
+    few match, one query would scan the whole directory. Raises ValueError for a ``match`` that is
+    none.
+    """
+    query = audience_query(groups, {}, everyone=everyone or bool(match and not groups))
     if query is None:
-        return []
-    if after is not None:
-        query["_id"] = {"$gt": after}
-    cursor = db.recipients.find(query).sort("_id", 1).limit(limit)
+        return Scanned([], None)
+    matching = audience_query((), match or {}, everyone=True) or {}
+    until = await _edge(db, query, after) if match else None
+    found = await _next(db, query, matching, after, until, limit)
+    return Scanned(found, found[-1].id if len(found) == limit else until)
+
+
+async def _next(
+    db: Database,
+    query: Document,
+    matching: Document,
+    after: str | None,
+    until: str | None,
+    limit: int,
+) -> list[Recipient]:
+    which = query | matching | _between(after, until)
+    cursor = db.recipients.find(which).sort("_id", ASCENDING).limit(limit).hint(_keys(query))
     return [recipient_value(document) for document in await cursor.to_list(None)]
+
+
+async def _edge(db: Database, query: Document, after: str | None) -> str | None:
+    """The id that is `SCAN` behind ``after``, from the index alone; None where there are fewer."""
+    cursor = db.recipients.find(query | _between(after, None), {"_id": True})
+    cursor = cursor.sort("_id", ASCENDING).skip(SCAN - 1).limit(1).hint(_keys(query))
+    found = await cursor.to_list(None)
+    return found[0]["_id"] if found else None
+
+
+def _between(after: str | None, until: str | None) -> Document:
+    """Behind ``after``, up to ``until``."""
+    bounds = {"$gt": after} if after is not None else {}
+    if until is not None:
+        bounds["$lte"] = until
+    return {"_id": bounds} if bounds else {}
+
+
+def _keys(query: Document) -> list[tuple[str, int]]:
+    """The index that has the query's recipients in the order of their ids, and no others."""
+    return GROUPS_KEYS if "groups" in query else [("_id", ASCENDING)]
 
 
 def audience_query(
