@@ -45,7 +45,7 @@ class Summary:
         """Add one sweep."""
         self.sweeps += 1
         self.settled += swept.settled
-        for reason in ("publish_lost", "retry_due", "lease_expired", "expansions"):
+        for reason in ("publish_lost", "retry_due", "lease_expired", "expansions", "replayed"):
             self.released[reason] = self.released.get(reason, 0) + getattr(swept, reason)
 
     def text(self) -> str:
@@ -196,6 +196,7 @@ def _shown(swept: Swept) -> dict[str, object]:
         "retry_due": swept.retry_due,
         "lease_expired": swept.lease_expired,
         "expansions": swept.expansions,
+        "replayed": swept.replayed,
         "settled": swept.settled,
         "held": swept.held_until is not None,
     }

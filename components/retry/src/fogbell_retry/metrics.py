@@ -15,7 +15,7 @@ class RetryMetrics:
         self.registry = registry or CollectorRegistry()
         self._released = Counter(
             "fogbell_sweep_released",
-            "What went back to a queue: publish_lost, retry_due, lease_expired, expansion.",
+            "What went back to a queue: publish_lost, retry_due, lease_expired, expansion, replay.",
             ["reason"],
             registry=self.registry,
         )

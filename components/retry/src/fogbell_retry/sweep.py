@@ -13,7 +13,15 @@ import structlog
 from fogbell.broker import BrokerUnavailableError, Publisher, Topology
 from fogbell.model.status import PUSH_CHANNELS, Channel, Lane
 from fogbell.policy import next_grace
-from fogbell.store import expansions, progress, sweep_state, sweeping
+from fogbell.replay import ReplayTimes, put_back
+from fogbell.store import (
+    cancelling,
+    expansions,
+    progress,
+    replaying,
+    sweep_state,
+    sweeping,
+)
 from fogbell.store.database import Database, StoreUnavailableError
 from fogbell.store.progress import Unsettled
 from fogbell.store.sweeping import Due
@@ -25,6 +33,10 @@ PAGES_A_QUEUE = 100
 """One queue's backlog must not keep a sweep from the others: the rest comes at the next."""
 
 SETTLE_PAGE = 500
+CHANGES = 100
+"""Cancellations and replays left half-way that one sweep goes on with."""
+
+PAGES_A_CHANGE = 50
 LATE_WRITES = timedelta(seconds=10)
 """How far behind the last watermark a scan starts: writes commit a little after their time."""
 
@@ -51,6 +63,7 @@ class Swept:
     retry_due: int = 0
     lease_expired: int = 0
     expansions: int = 0
+    replayed: int = 0
     settled: int = 0
     held_until: datetime | None = None
 
@@ -81,6 +94,8 @@ class Sweeper:
             for channel in sorted(PUSH_CHANNELS):
                 await self._sweep_queue(lane, channel, swept)
         await self._sweep_expansions(swept)
+        await self._sweep_cancelled()
+        await self._sweep_replays(swept)
         await self._settle(swept)
         await sweep_state.finished(self.db)
         return swept
@@ -149,6 +164,21 @@ class Sweeper:
             await self.publisher.publish_expansion(notification)
         swept.expansions += len(due)
         self.observer.released("expansion", len(due))
+
+    async def _sweep_cancelled(self) -> None:
+        """Go on with what a process left half-way; a bounded part of it at each sweep."""
+        for notification in await cancelling.due(self.db, self.db.clock.now(), CHANGES):
+            done = await cancelling.settle(self.db, notification, timedelta(0), PAGES_A_CHANGE)
+            if not done:
+                await cancelling.postpone(self.db, notification)
+
+    async def _sweep_replays(self, swept: Swept) -> None:
+        settings = self.settings
+        times = ReplayTimes(settings.grace, timedelta(0), settings.settle_pause)
+        for replay in await replaying.due(self.db, self.db.clock.now(), CHANGES):
+            done = await put_back(self.db, self.publisher, replay, times, PAGES_A_CHANGE)
+            swept.replayed += done.deliveries
+            self.observer.released("replay", done.deliveries)
 
     async def _settle(self, swept: Swept) -> None:
         until = self.db.clock.now()

@@ -78,7 +78,7 @@ class WorkerMetrics:
             seconds = (attempt.finished_at - attempt.started_at).total_seconds()
             self._duration.labels(channel, provider).observe(max(0.0, seconds))
         if record.verdict.cause is Cause.ACCEPTED:
-            waited = (now - record.delivery.created_at).total_seconds()
+            waited = (now - record.delivery.since).total_seconds()
             self._end_to_end.labels(channel, record.delivery.lane.value).observe(max(0.0, waited))
 
     def lost(self, record: Record) -> None:  # noqa: ARG002 - the observer's shape

@@ -90,6 +90,8 @@ class Expander:
             )
         except LeaseLostError:
             log.info("expansion_lease_lost", notification=str(notification_id))
+            # A cancelled one is still held: only then is it known how much was made of it.
+            await expansions.give_back(self._db, notification_id, token)
         except asyncio.CancelledError:
             # A shutdown: another process goes on at once instead of after the lease.
             with contextlib.suppress(StoreUnavailableError):
@@ -118,6 +120,10 @@ class Expander:
                 if len(under_way) >= PAGES_IN_FLIGHT:
                     await self._finish_oldest(under_way, checkpoints, expansion)
             await self._finish_all(under_way, checkpoints, expansion)
+        except LeaseLostError:
+            # What is being inserted is inserted: a cancellation has to count all of it.
+            await asyncio.gather(*(task for _, task in under_way), return_exceptions=True)
+            raise
         finally:
             for _, task in under_way:
                 task.cancel()

@@ -25,6 +25,9 @@ from fogbell.rendering import (
 
 Count = Callable[[], None]
 
+_SENDABLE = (DeliveryStatus.PENDING, DeliveryStatus.SKIPPED)
+"""What is sent now, or may be sent by a replay: an address may have come by then."""
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -177,7 +180,7 @@ class Planner:
             lane=n.lane,
             status=status,
             reason=reason,
-            inline=person.inline if status is DeliveryStatus.PENDING else None,
+            inline=person.inline if status in _SENDABLE else None,
             item=item,
         )
 

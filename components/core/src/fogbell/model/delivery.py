@@ -49,7 +49,13 @@ class Claimed:
     attempt_count: int = 0
     lost_leases: int = 0
     replays: int = 0
+    replayed_at: datetime | None = None
     inline: dict[str, Any] | None = None
+
+    @property
+    def since(self) -> datetime:
+        """When the present budget began: at the creation, or the last replay."""
+        return self.replayed_at or self.created_at
 
     @property
     def idempotency_key(self) -> str:
@@ -74,5 +80,6 @@ class DeliveryView:
     settled_at: datetime | None = None
     attempt_count: int = 0
     lost_leases: int = 0
+    replays: int = 0
     attempts: list[dict[str, Any]] = field(default_factory=list)
     inline: dict[str, Any] | None = None

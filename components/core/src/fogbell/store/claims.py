@@ -27,6 +27,7 @@ _FIELDS = dict.fromkeys(
         "attempt_count",
         "lost_leases",
         "replays",
+        "replayed_at",
         "inline",
     ),
     True,
@@ -46,11 +47,13 @@ async def claim(
 
     What is not returned is someone else's, settled, or early. After an error the claim may have
     been applied: the caller acknowledges nothing and gives the token back with `release`.
-    ``alone`` marks a delivery that is tried by itself because it has lost a lease before.
+    ``alone`` marks a delivery that is tried by itself because it has lost a lease before. Without
+    it such a delivery is left alone: the message of a batch that has ended a worker comes again,
+    and would end the next one with all that is in it.
     """
     if len(ids) == 1:
         return await _claim_one(db, ids[0], token, lease, alone=alone)
-    query = _due({"$in": list(ids)})
+    query = _due({"$in": list(ids)}, alone=alone)
     update = _lease_update(token, lease, alone=alone)
     result = await db.deliveries.update_many(query, update)
     if result.modified_count == 0:
@@ -63,7 +66,7 @@ async def _claim_one(
     db: Database, delivery_id: UUID, token: str, lease: timedelta, *, alone: bool
 ) -> list[Claimed]:
     document = await db.deliveries.find_one_and_update(
-        _due(delivery_id),
+        _due(delivery_id, alone=alone),
         _lease_update(token, lease, alone=alone),
         projection=_FIELDS,
         return_document=ReturnDocument.AFTER,
@@ -71,13 +74,14 @@ async def _claim_one(
     return [_claimed(document, token)] if document else []
 
 
-def _due(ids: object) -> Document:
+def _due(ids: object, *, alone: bool) -> Document:
     # A missing `not_before` sorts below every date, so it counts as due.
-    return {
+    due: Document = {
         "_id": ids,
         "status": {"$in": _CLAIMABLE},
         "$expr": {"$lte": ["$not_before", "$$NOW"]},
     }
+    return due if alone else due | {"lost_leases": {"$exists": False}}
 
 
 def _lease_update(token: str, lease: timedelta, *, alone: bool) -> list[Document]:
@@ -111,6 +115,7 @@ def _claimed(document: Mapping[str, Any], token: str) -> Claimed:
         attempt_count=document["attempt_count"],
         lost_leases=document.get("lost_leases", 0),
         replays=document.get("replays", 0),
+        replayed_at=document.get("replayed_at"),
         inline=document.get("inline"),
     )
 

@@ -124,6 +124,7 @@ def delivery_view(document: Mapping[str, Any]) -> DeliveryView:
         settled_at=document.get("settled_at"),
         attempt_count=document.get("attempt_count", 0),
         lost_leases=document.get("lost_leases", 0),
+        replays=document.get("replays", 0),
         attempts=document.get("attempts", []),
         inline=document.get("inline"),
     )

@@ -130,29 +130,56 @@ async def count_expanded(
 
 @dataclass(frozen=True, slots=True)
 class Unsettled:
-    """An expanded notification that is to be looked at: is anything outstanding?"""
+    """An expanded notification that is to be looked at: is anything outstanding?
+
+    ``replays`` is how often it had been replayed when it was read, None for never: totals that
+    were counted before a replay are never frozen after it.
+    """
 
     id: UUID
     expected_by_channel: Mapping[str, int]
     settle_checks: int = 0
+    replays: int | None = None
+
+
+_UNSETTLED: Document = {
+    "expanded_at": {"$exists": True},
+    "settled_at": {"$exists": False},
+    # While pages of these are missing, what is counted is not what there will be.
+    "cancelling": {"$exists": False},
+    "replaying": {"$exists": False},
+}
+_UNSETTLED_FIELDS = {"expected_by_channel": True, "settle_checks": True, "replays": True}
 
 
 @store_call
 async def due_for_settling(db: Database, until: datetime, limit: int) -> list[Unsettled]:
     """Expanded notifications whose ``sweep_at`` has come, oldest first."""
     cursor = (
-        db.notifications.find(
-            {"sweep_at": {"$lte": until}, "expanded_at": {"$exists": True}},
-            {"expected_by_channel": 1, "settle_checks": 1},
-        )
+        db.notifications.find({"sweep_at": {"$lte": until}, **_UNSETTLED}, _UNSETTLED_FIELDS)
         .sort("sweep_at", 1)
         .limit(limit)
         .hint([("sweep_at", 1)])
     )
-    return [
-        Unsettled(d["_id"], d.get("expected_by_channel") or {}, d.get("settle_checks", 0))
-        for d in await cursor.to_list(None)
-    ]
+    return [_unsettled(document) for document in await cursor.to_list(None)]
+
+
+@store_call
+async def unsettled(db: Database, notification_id: UUID) -> Unsettled | None:
+    """One notification to be looked at, due or not; None where there is nothing to look for."""
+    document = await db.notifications.find_one(
+        {"_id": notification_id, **_UNSETTLED}, _UNSETTLED_FIELDS
+    )
+    return _unsettled(document) if document else None
+
+
+def _unsettled(document: Mapping[str, Any]) -> Unsettled:
+    return Unsettled(
+        document["_id"],
+        document.get("expected_by_channel") or {},
+        document.get("settle_checks", 0),
+        document.get("replays"),
+    )
 
 
 @store_call
@@ -173,12 +200,11 @@ async def settle(
     for candidate in candidates:
         reached = summed(_with_delivered(candidate.expected_by_channel, counted[candidate.id]), now)
         if reached.outstanding:
-            updates.append(
-                _summary_update(candidate.id, reached, now + pause(candidate.settle_checks))
-            )
+            again_at = now + pause(candidate.settle_checks)
+            updates.append(_summary_update(candidate, reached, again_at))
             unsettled.append(reached)
         else:
-            updates.append(_freeze_update(candidate.id, reached, now, keep))
+            updates.append(_freeze_update(candidate, reached, now, keep))
             settled.append(candidate.id)
     if updates:
         await db.notifications.bulk_write(updates, ordered=False)
@@ -227,18 +253,28 @@ def frozen_fields(reached: Progress, now: datetime, keep: timedelta) -> Document
     return {"frozen": plain(reached.by_channel), "settled_at": now, "purge_at": now + keep}
 
 
+def _as_counted(candidate: Unsettled) -> Document:
+    """Not settled since, and not replayed since."""
+    return {
+        "_id": candidate.id,
+        "settled_at": {"$exists": False},
+        "replays": candidate.replays,
+        "replaying": {"$exists": False},
+    }
+
+
 def _freeze_update(
-    notification_id: UUID, reached: Progress, now: datetime, keep: timedelta
+    candidate: Unsettled, reached: Progress, now: datetime, keep: timedelta
 ) -> UpdateOne:
     return UpdateOne(
-        {"_id": notification_id, "settled_at": {"$exists": False}},
+        _as_counted(candidate),
         {"$set": frozen_fields(reached, now, keep), "$unset": {"sweep_at": "", "summary": ""}},
     )
 
 
-def _summary_update(notification_id: UUID, reached: Progress, again_at: datetime) -> UpdateOne:
+def _summary_update(candidate: Unsettled, reached: Progress, again_at: datetime) -> UpdateOne:
     summary = {"by_channel": plain(reached.by_channel), "as_of": reached.as_of}
     return UpdateOne(
-        {"_id": notification_id, "settled_at": {"$exists": False}},
+        _as_counted(candidate),
         {"$set": {"summary": summary, "sweep_at": again_at}, "$inc": {"settle_checks": 1}},
     )

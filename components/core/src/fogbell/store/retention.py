@@ -30,25 +30,32 @@ async def purge(db: Database, retention: Retention, most: int) -> Purged:
     """Look at up to ``most`` settled notifications whose time has come."""
     now = db.clock.now()
     cursor = (
-        db.notifications.find({"purge_at": {"$lte": now}}, {"settled_at": True})
+        db.notifications.find({"purge_at": {"$lte": now}}, {"settled_at": True, "purge_at": True})
         .sort("purge_at", 1)
         .limit(most)
         .hint([("purge_at", 1)])
     )
     purged = Purged()
     for document in await cursor.to_list(None):
-        await _purge_one(db, document, now - document["settled_at"], retention, purged)
+        await _purge_one(db, document, now, retention, purged)
     return purged
 
 
 async def _purge_one(
     db: Database,
     document: Mapping[str, Any],
-    age: timedelta,
+    now: datetime,
     retention: Retention,
     purged: Purged,
 ) -> None:
     notification_id: UUID = document["_id"]
+    age = now - document["settled_at"]
+    # From here on it cannot be replayed; where it has been meanwhile, nothing is deleted.
+    held = await db.notifications.update_one(
+        {"_id": notification_id, "purge_at": document["purge_at"]}, {"$set": {"purged_at": now}}
+    )
+    if not held.matched_count:
+        return
     if age >= retention.deliveries:
         others: Document = {"channel": {"$ne": Channel.INBOX.value}}
         purged.deliveries += await _delete_deliveries(db, notification_id, others)
