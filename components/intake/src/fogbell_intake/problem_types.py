@@ -75,9 +75,9 @@ MISSING_SCOPE = _type(
     "missing-scope",
     "The API key lacks a scope",
     403,
-    "Each route asks for one scope: 'send' posts notifications, 'read' reads, 'manage' changes the "
-    "directory, templates and keys, 'inbox' makes recipients' tokens. Scopes of a key do not "
-    "change; create another key.",
+    "Each route asks for one scope: 'send' posts, cancels and replays notifications, 'read' reads, "
+    "'manage' changes the directory, templates, suppressions and keys, 'inbox' makes recipients' "
+    "tokens. Scopes of a key do not change; create another key.",
 )
 NOT_FOUND = _type(
     "not-found",
@@ -91,6 +91,14 @@ METHOD_NOT_ALLOWED = _type(
     "The path does not take this method",
     405,
     "The header Allow lists the methods that it takes. HEAD is taken wherever GET is.",
+)
+NOT_REPLAYABLE = _type(
+    "not-replayable",
+    "The notification cannot be replayed now",
+    409,
+    "A notification is replayed once it is expanded, as long as its deliveries are kept, and until "
+    "it expires. One that was cancelled is replayed only with 'cancelled' in 'status', and once "
+    "all of it is settled. One replay is done at a time. The detail says which it is.",
 )
 REQUEST_TIMEOUT = _type(
     "request-timeout",

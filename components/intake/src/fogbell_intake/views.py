@@ -17,7 +17,7 @@ Json = dict[str, Any]
 def links(notification_id: UUID) -> Json:
     """Where to look next."""
     own = f"/v1/notifications/{notification_id}"
-    return {"self": own, "deliveries": f"{own}/deliveries"}
+    return {"self": own} | {name: f"{own}/{name}" for name in ("deliveries", "cancel", "replay")}
 
 
 def accepted(answer: Accepted) -> Json:
@@ -107,6 +107,7 @@ def delivery(d: DeliveryView) -> Json:
         "not_before": rfc3339_or_none(d.not_before),
         "attempt_count": d.attempt_count,
         "lost_leases": d.lost_leases,
+        "replays": d.replays,
         "created_at": rfc3339(d.created_at),
         "settled_at": rfc3339_or_none(d.settled_at),
         "attempts": [_attempt(entry) for entry in d.attempts],

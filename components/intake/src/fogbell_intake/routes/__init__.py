@@ -4,6 +4,7 @@ from fogbell_intake import health, problems
 from fogbell_intake.routes import (
     api_keys,
     batch,
+    changes,
     inbox,
     lists,
     notifications,
@@ -17,6 +18,7 @@ from fogbell_intake.routing import Route, public
 TABLE: tuple[Route, ...] = (
     *notifications.ROUTES,
     *batch.ROUTES,
+    *changes.ROUTES,
     *lists.ROUTES,
     *recipients.ROUTES,
     *templates.ROUTES,

@@ -8,7 +8,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from fogbell.model.api_key import Scope
-from fogbell.model.notification import Notification, Progress
 from fogbell.model.status import Channel, DeliveryStatus
 from fogbell.store import deliveries, notifications, progress
 from fogbell.store.database import Database
@@ -55,20 +54,20 @@ def _idempotency_key(request: Request) -> str | None:
 async def read(request: Request) -> Response:
     """``GET /v1/notifications/{id}``: the notification and its totals."""
     query(request)
-    db, wanted = database(request), path_uuid(request, "notification")
-    found = await _with_progress(db, wanted)
-    if found is None:
+    shown = await shown_notification(database(request), path_uuid(request, "notification"))
+    if shown is None:
         raise not_found("notification with this id")
-    return JSONResponse(views.notification(*found, db.clock.now()))
+    return JSONResponse(shown)
 
 
-async def _with_progress(db: Database, wanted: UUID) -> tuple[Notification, Progress] | None:
+async def shown_notification(db: Database, wanted: UUID) -> views.Json | None:
+    """A notification as answered, or None where there is none."""
     # The progress first: a notification read after it is never behind its totals.
     reached = await progress.progress(db, wanted)
     notification = await notifications.get(db, wanted)
     if reached is None or notification is None:
         return None
-    return notification, reached
+    return views.notification(notification, reached, db.clock.now())
 
 
 async def list_deliveries(request: Request) -> Response:
