@@ -201,10 +201,24 @@ async def test_a_release_after_the_lease_was_lost_changes_nothing(db: Database) 
     await sweeping.expire_leases(db, ids, GRACE, lost_alone_limit=3)
     before = await documents(db, ids)
     assert await claims.release(db, ids, "slow") == 0
-    await claim_all(db, ids[:1], "quick")
+    await claim_all(db, ids[:1], "quick", alone=True)
     assert await claims.release(db, ids, "slow") == 0
     assert (await document(db, ids[1])) == before[ids[1]]
     assert (await document(db, ids[0]))["owner"] == "quick"
+
+
+@pytest.mark.parametrize("company", [0, 2])
+async def test_what_has_lost_a_lease_is_claimed_alone_or_not_at_all(
+    db: Database, company: int
+) -> None:
+    """A batch that ended its worker comes again: it must not end the next one as well."""
+    ids = await insert_pending(db, 1 + company)
+    await claim_all(db, ids[:1], "gone")
+    await lose_leases(db, ids[:1])
+    await sweeping.expire_leases(db, ids[:1], GRACE, lost_alone_limit=3)
+    claimed = await claims.claim(db, ids, "batch", LEASE)
+    assert {c.id for c in claimed} == set(ids[1:])
+    await claim_all(db, ids[:1], "alone", alone=True)
 
 
 async def test_a_release_keeps_the_backoff_and_the_history(db: Database) -> None:

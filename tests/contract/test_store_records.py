@@ -170,7 +170,7 @@ async def test_a_lost_lease_never_overwrites_a_newer_attempt(db: Database) -> No
     ids = await insert_pending(db, 4)
     slow = await claim_all(db, ids, "slow")
     await _expire(db, ids)
-    quick = await claim_all(db, ids, "quick")
+    quick = await claim_all(db, ids, "quick", alone=True)
     await record(db, [accepted(quick[ids[0]]), failed(quick[ids[1]], 60.0), dead(quick[ids[2]])])
     before = await documents(db, ids)
     late = [dead(slow[ids[0]]), dead(slow[ids[1]]), accepted(slow[ids[2]]), failed(slow[ids[3]])]
@@ -205,7 +205,7 @@ async def test_only_the_last_owner_that_lost_it_can_deliver_late(db: Database) -
     (one,) = await insert_pending(db)
     first = await claim_all(db, [one], "first")
     await _expire(db, [one])
-    second = await claim_all(db, [one], "second")
+    second = await claim_all(db, [one], "second", alone=True)
     await _expire(db, [one])
     assert await record(db, [accepted(first[one])]) == Recorded(lost=frozenset({one}))
     assert (await document(db, one))["status"] == "failed"
@@ -216,7 +216,7 @@ async def test_a_late_accepted_counts_even_after_another_try_has_failed(db: Data
     (one,) = await insert_pending(db)
     slow = await claim_all(db, [one], "slow")
     await _expire(db, [one])
-    quick = await claim_all(db, [one], "quick")
+    quick = await claim_all(db, [one], "quick", alone=True)
     await record(db, [failed(quick[one], 60.0)])
     assert (await record(db, [accepted(slow[one])])).late == {one}
     assert (await document(db, one))["status"] == "delivered"
@@ -332,7 +332,7 @@ async def test_a_lost_lease_is_numbered_but_not_counted(db: Database) -> None:
     (one,) = await insert_pending(db)
     await claim_all(db, [one], "first")
     await _expire(db, [one])
-    held = await claim_all(db, [one], "second")
+    held = await claim_all(db, [one], "second", alone=True)
     assert (held[one].attempt_count, held[one].lost_leases) == (0, 1)
     await record(db, [accepted(held[one])])
     stored: Document = await document(db, one)

@@ -13,7 +13,7 @@ from fogbell.model.status import SETTLED, Channel, DeliveryStatus
 from fogbell_local.sink import Entry, Outcome
 
 Record = Mapping[str, Any]
-_LEFT_OVER = {"sweep_at", "not_before", "alone"}
+_LEFT_OVER = {"sweep_at", "alone"}
 
 
 @dataclass(frozen=True)
