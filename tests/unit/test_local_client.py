@@ -4,16 +4,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 from rich.console import Console
 from tests.unit.test_local_ready import example
 from typer.testing import CliRunner
 
+from fogbell_client.documents import ImportReport
 from fogbell_intake.records import CsvRecords, LineSplitter
 from fogbell_local import ready
 from fogbell_local.__main__ import app
-from fogbell_local.client import problems, progress, recipients, send
+from fogbell_local.client import progress, recipients, send
 from fogbell_local.client.connection import Connection, find
 from fogbell_local.client.problems import ClientError
 from fogbell_local.demo import audience
@@ -95,33 +95,6 @@ def test_what_cannot_be_posted_is_said_before_anything_is_asked(
     assert words in result.stderr
 
 
-def test_a_problem_is_shown_with_each_pointer_once() -> None:
-    errors = [{"pointer": "#/a", "detail": "wrong"}, {"parameter": "limit", "detail": "too big"}]
-    shown = problems.describe(
-        422, {"title": "Invalid body", "detail": "#/a: wrong (1 more)", "errors": errors}
-    )
-    assert shown.splitlines() == ["Invalid body (422)", "  #/a: wrong", "  limit: too big"]
-
-
-def test_a_problem_on_the_servers_side_names_the_request() -> None:
-    assert "r-1" in problems.describe(500, {"title": "T", "request_id": "r-1"})
-    assert "r-1" not in problems.describe(422, {"title": "T", "request_id": "r-1"})
-
-
-def test_an_answer_that_is_not_from_fogbell_is_said_to_be_none() -> None:
-    error = problems.from_response(httpx2.Response(502, text="<html>", headers={}))
-    assert "does not look like" in str(error)
-    assert error.retry_after is None
-
-
-def test_retry_after_is_read_in_seconds() -> None:
-    def pause(value: str) -> float | None:
-        response = httpx2.Response(503, json={"title": "T"}, headers={"Retry-After": value})
-        return problems.from_response(response).retry_after
-
-    assert (pause("2"), pause("soon"), pause("")) == (2.0, None, None)
-
-
 def test_progress_on_one_line_leaves_out_what_is_zero() -> None:
     assert progress.line(document()) == "sending: expected=4 sending=1 delivered=3"
     expanding = document(status="expanding", expected=None, totals={})
@@ -146,7 +119,7 @@ def test_watching_ends_when_nothing_can_change_any_more() -> None:
 
 
 def test_an_import_names_each_bad_line_and_the_sum() -> None:
-    report = {
+    report: ImportReport = {
         "imported": 2,
         "rejected": 3,
         "errors": [{"line": 7, "detail": "no id"}],
@@ -198,7 +171,8 @@ def test_the_demos_table_shows_both_books() -> None:
 
 def test_help_names_every_command() -> None:
     result = CliRunner().invoke(app, ["--help"])
-    for command in ("up", "demo", "send", "status", "recipients", "servers"):
+    commands = "up demo send status tail recipients templates suppressions keys servers"
+    for command in commands.split():
         assert command in result.stdout
 
 

@@ -3,9 +3,10 @@
 import typer
 
 from fogbell_local import cli_servers
-from fogbell_local.client import recipients
+from fogbell_local.client import keys, recipients, suppressions, templates
 from fogbell_local.client.send import send
 from fogbell_local.client.status import status
+from fogbell_local.client.tail import tail
 from fogbell_local.demo.command import demo
 from fogbell_local.up import up
 
@@ -18,7 +19,11 @@ app.command()(up)
 app.command()(demo)
 app.command()(send)
 app.command()(status)
+app.command()(tail)
 app.add_typer(recipients.app, name="recipients")
+app.add_typer(templates.app, name="templates")
+app.add_typer(suppressions.app, name="suppressions")
+app.add_typer(keys.app, name="keys")
 app.add_typer(cli_servers.app, name="servers")
 
 

@@ -1,17 +1,23 @@
 """Which Fogbell a command speaks to: by option, by environment, or the one that runs here."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
+from fogbell_client import Fogbell, FogbellError, RetryPolicy
 from fogbell_local import ready
 from fogbell_local.client.problems import ClientError
 
 URL_VARIABLE = "FOGBELL_URL"
 KEY_VARIABLE = "FOGBELL_API_KEY"
+
+RETRIES = RetryPolicy(patience=20.0, connect_patience=3.0)
+"""While nobody listens, most often nothing was started: waiting longer would not help."""
+
+Say = Callable[[str], None]
 
 UrlOption = Annotated[
     str | None,
@@ -21,6 +27,7 @@ KeyOption = Annotated[
     str | None,
     typer.Option("--api-key", envvar=KEY_VARIABLE, help="An API key, fbk_...", show_default=False),
 ]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +56,24 @@ def find(
             f" (or set {URL_VARIABLE} and {KEY_VARIABLE})"
         )
     return Connection(running["intake"], api_key or running["api_key"])
+
+
+def client(connection: Connection, say: Say) -> Fogbell:
+    """A client that tells ``say`` what it waits for, once for each. Raises ClientError."""
+    told: set[str] = set()
+
+    def on_retry(error: FogbellError, _: float) -> None:
+        text = str(error).splitlines()[0]
+        if text not in told:
+            told.add(text)
+            say(f"{text}; trying again ...")
+
+    try:
+        return Fogbell(connection.url, connection.api_key, retries=RETRIES, on_retry=on_retry)
+    except ValueError as error:
+        raise ClientError(str(error)) from None
+
+
+def connect(url: str | None, api_key: str | None) -> Fogbell:
+    """The client of a command, by its options. Raises ClientError."""
+    return client(find(url, api_key), lambda text: typer.echo(text, err=True))

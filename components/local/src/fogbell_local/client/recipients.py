@@ -2,23 +2,19 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from fogbell_local.client.api import Api
-from fogbell_local.client.connection import KeyOption, UrlOption, find
-from fogbell_local.client.problems import ClientError, failure
+from fogbell_client.calls import media_type_of
+from fogbell_client.documents import ImportReport
+from fogbell_local.client.connection import JsonOption, KeyOption, UrlOption, connect
+from fogbell_local.client.printing import print_json
+from fogbell_local.client.problems import ClientError, reporting
 
 CHUNK = 64 * 1024
-
-_MEDIA_TYPES = {
-    ".csv": "text/csv",
-    ".ndjson": "application/x-ndjson",
-    ".jsonl": "application/x-ndjson",
-}
 
 app = typer.Typer(help="The directory of recipients.", no_args_is_help=True)
 
@@ -33,29 +29,30 @@ def import_(
     file: Annotated[
         Path, typer.Argument(help="A .csv, .ndjson or .jsonl file.", exists=True, dir_okay=False)
     ],
+    as_json: JsonOption = False,
     url: UrlOption = None,
     api_key: KeyOption = None,
 ) -> None:
     """Import recipients from a file; good lines are imported, each bad one is printed."""
-    try:
+    with reporting():
         kind = media_type(file)
-        with Api(find(url, api_key)) as api, _bar() as bar:
-            report = api.import_recipients(read(file, bar), kind)
-    except (ClientError, OSError) as error:
-        raise failure(error) from error
-    for text in report_lines(report):
-        typer.echo(text)
+        with connect(url, api_key) as fogbell, _bar() as bar:
+            report = fogbell.import_recipients(read(file, bar), kind)
+    if as_json:
+        print_json(report)
+    else:
+        for text in report_lines(report):
+            typer.echo(text)
     if report["rejected"]:
         raise typer.Exit(1)
 
 
 def media_type(file: Path) -> str:
     """The kind that ``file``'s extension says. Raises ClientError."""
-    kind = _MEDIA_TYPES.get(file.suffix.lower())
-    if kind is None:
-        known = ", ".join(_MEDIA_TYPES)
-        raise ClientError(f"{file.name}: expected a name that ends in {known}")
-    return kind
+    try:
+        return media_type_of(file)
+    except ValueError as error:
+        raise ClientError(str(error)) from None
 
 
 def read(file: Path, bar: Progress) -> Iterator[bytes]:
@@ -67,7 +64,7 @@ def read(file: Path, bar: Progress) -> Iterator[bytes]:
             bar.advance(task, len(chunk))
 
 
-def report_lines(report: dict[str, Any]) -> Iterator[str]:
+def report_lines(report: ImportReport) -> Iterator[str]:
     """How an import ended: each bad line, then the sum."""
     for error in report["errors"]:
         yield f"line {error['line']}: {error['detail']}"

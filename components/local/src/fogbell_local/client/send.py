@@ -1,14 +1,14 @@
 """``fogbell send``: post one notification."""
 
 import json
-import uuid
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
-from fogbell_local.client.api import Api
-from fogbell_local.client.connection import KeyOption, UrlOption, find
-from fogbell_local.client.problems import ClientError, failure
+from fogbell_client.bodies import NotificationBody
+from fogbell_local.client.connection import JsonOption, KeyOption, UrlOption, connect
+from fogbell_local.client.printing import print_json
+from fogbell_local.client.problems import ClientError, reporting
 
 Json = dict[str, Any]
 
@@ -35,12 +35,12 @@ def send(
     idempotency_key: Annotated[
         str | None, typer.Option(help="The same key never sends twice. [default: a fresh one]")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer.")] = False,
+    as_json: JsonOption = False,
     url: UrlOption = None,
     api_key: KeyOption = None,
 ) -> None:
     """Post one notification and print its id."""
-    try:
+    with reporting():
         channels = channel or ["email"]
         body: Json = {
             "audience": audience(to or [], recipient or [], group or []),
@@ -49,12 +49,13 @@ def send(
         body |= said(channels, template, subject, text, html)
         given = {"data": parsed_data(data), "lane": lane, "send_at": send_at}
         body |= {name: value for name, value in given.items() if value is not None}
-        key = idempotency_key or str(uuid.uuid4())
-        with Api(find(url, api_key), say=lambda line: typer.echo(line, err=True)) as api:
-            answer = api.post_notification(body, key)
-    except ClientError as error:
-        raise failure(error) from error
-    typer.echo(json.dumps(answer, indent=2) if as_json else answer["id"])
+        with connect(url, api_key) as fogbell:
+            # What is wrong with the rest, intake says.
+            answer = fogbell.post(cast("NotificationBody", body), idempotency_key=idempotency_key)
+    if as_json:
+        print_json(answer)
+    else:
+        typer.echo(answer["id"])
 
 
 def audience(to: list[str], recipients: list[str], groups: list[str]) -> Json:

@@ -11,8 +11,8 @@ from pathlib import Path
 import typer
 from pymongo.errors import PyMongoError
 
-from fogbell_local.client.api import Api
-from fogbell_local.client.connection import Connection
+from fogbell_client import FogbellError
+from fogbell_local.client.connection import Connection, client
 from fogbell_local.client.problems import ClientError
 from fogbell_local.demo import evidence
 from fogbell_local.demo.story import Story
@@ -46,7 +46,7 @@ def demo() -> None:
     except Interrupted:
         typer.echo("Stopped.")
         raise typer.Exit(130) from None
-    except (ClientError, ServerError, PyMongoError, OSError) as error:
+    except (ClientError, FogbellError, ServerError, PyMongoError, OSError) as error:
         typer.echo(f"fogbell: {error}", err=True)
         raise typer.Exit(1) from error
     typer.echo(f"It took {time.monotonic() - started:.0f} s.")
@@ -61,8 +61,9 @@ def _run(stop: Stop) -> Verdict:
         view = stack.enter_context(View())
         system = stack.enter_context(_system(view, stop))
         ready = system.ready()
-        api = stack.enter_context(Api(Connection(ready["intake"], ready["api_key"]), say=view.say))
-        story = Story(system, api, view, stop)
+        connection = Connection(ready["intake"], ready["api_key"])
+        fogbell = stack.enter_context(client(connection, view.say))
+        story = Story(system, fogbell, view, stop)
         story.tell()
         place = system.place
         records = evidence.records(place.mongodb, place.database, story.notifications)

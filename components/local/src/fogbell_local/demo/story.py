@@ -1,7 +1,6 @@
 """The demo's course: import, post, refuse, kill, replace, wait until everything is settled."""
 
 import time
-import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +8,8 @@ from uuid import UUID
 
 from fogbell.identity import delivery_id
 from fogbell.model.status import Channel
-from fogbell_local.client.api import Api
+from fogbell_client import Fogbell
+from fogbell_client.bodies import Content, NotificationBody
 from fogbell_local.client.progress import settled
 from fogbell_local.demo import audience
 from fogbell_local.demo.view import Snapshot, View
@@ -26,7 +26,7 @@ KILL_AT = 0.35
 
 BULK_CHANNELS = (Channel.EMAIL, Channel.WEBHOOK, Channel.INBOX)
 
-_BULK_CONTENT = {
+_BULK_CONTENT: Content = {
     "email": {
         "subject": "Fog tonight, {{ recipient.attributes.first_name }}",
         "text": "The bell will ring {{ data.times }} times.\n",
@@ -38,7 +38,9 @@ _BULK_CONTENT = {
         "body": "The bell will ring {{ data.times }} times.",
     },
 }
-_ONE_CONTENT = {"email": {"subject": "Your code", "text": "Your code is {{ data.code }}.\n"}}
+_ONE_CONTENT: Content = {
+    "email": {"subject": "Your code", "text": "Your code is {{ data.code }}.\n"}
+}
 
 
 @dataclass(slots=True)
@@ -46,7 +48,7 @@ class Story:
     """One run. `tell` leaves behind what the verdict needs."""
 
     system: System
-    api: Api
+    fogbell: Fogbell
     view: View
     stop: Stop
     notifications: list[UUID] = field(default_factory=list)
@@ -74,7 +76,7 @@ class Story:
 
     def _import(self) -> list[str]:
         content = audience.read(self.system.sink.webhook_url)
-        report = self.api.import_recipients(_chunks(content), "text/csv")
+        report = self.fogbell.import_recipients(_chunks(content), "text/csv")
         self.view.say(f"Imported {report['imported']} recipients from the CSV.")
         return audience.ids(content)
 
@@ -105,11 +107,11 @@ class Story:
             " and one transactional e-mail."
         )
 
-    def _posted(self, body: dict[str, Any]) -> UUID:
-        return UUID(self.api.post_notification(body, str(uuid.uuid4()))["id"])
+    def _posted(self, body: NotificationBody) -> UUID:
+        return UUID(self.fogbell.post(body)["id"])
 
     def _look(self) -> Snapshot:
-        documents = [self.api.notification(id_) for id_ in self.notifications]
+        documents = [self.fogbell.notification(id_) for id_ in self.notifications]
         return Snapshot(documents, self.system.sink.entries())
 
     def _intervene(self, bulk: Mapping[str, Any]) -> None:
