@@ -6,7 +6,6 @@ from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
-from structlog.testing import capture_logs
 from tests.support.broker import Reader, publishing, put, queues_of, raw_channel, waiting_in
 from tests.support.waiting import eventually
 
@@ -194,15 +193,12 @@ async def test_a_paused_consumer_stays_paused_over_a_lost_channel(
         await reader.consumer.pause()
         session = reader.consumer._session
         assert session is not None
-        with capture_logs() as logs:
-            await session.underlay.close()
-            await eventually(lambda: reader.consumer._session is not session)
-            await _publish(rabbit_uri, topology, 1)
-            # It would have been back by now: the pause before reconnecting is 0.1 s at most.
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.5):
-                    await reader.consumer.consuming.wait()
-        assert [line["event"] for line in logs].count("consumer_ended") == 1
+        await session.underlay.close()
+        await eventually(lambda: reader.consumer._session not in (None, session))
+        await _publish(rabbit_uri, topology, 1)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await reader.consumer.consuming.wait()
         assert reader.received == []
     assert await waiting_in(rabbit_uri, queue) == 1
 

@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator
 from time import monotonic
 from uuid import UUID, uuid4
 
+import aio_pika
 import pytest
-from structlog.testing import capture_logs
+from aio_pika.abc import AbstractConnection
+from structlog.testing import CapturingLogger
 from tests.support.broker import Reader, publishing, put, queues_of, raw_channel, waiting_in
 from tests.support.waiting import eventually
 
-from fogbell.broker import BrokerUnavailableError, Publisher, Topology
+from fogbell.broker import BrokerUnavailableError, Publisher, Topology, connection
 from fogbell.model.status import Channel, Lane
 
 EMAIL, BULK, TRANSACTIONAL = Channel.EMAIL, Lane.BULK, Lane.TRANSACTIONAL
@@ -184,27 +186,42 @@ async def test_what_is_under_way_when_it_closes_fails_without_an_error(
         assert set(results) <= {True, False}
 
 
-async def test_a_queue_declared_otherwise_is_not_asked_for_in_a_rush(
+async def test_a_queue_declared_otherwise_is_used_as_it_is(
     rabbit_uri: str, topology: Topology
 ) -> None:
-    """A changed ``max_length`` needs the operator: until then, reconnecting slows down."""
-    async with publishing(rabbit_uri, topology):
-        other = Publisher(
-            rabbit_uri,
-            Topology(topology.prefix, max_length=7),
-            name="other",
-            count=lambda _: None,
-        )
-        with capture_logs() as logs:
-            other.start()
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(1.5):
-                    await other.wait_connected()
-            await other.close()
-    refused = [line for line in logs if line["event"] == "broker_session_failed"]
+    async with (
+        publishing(rabbit_uri, topology) as first,
+        publishing(rabbit_uri, Topology(topology.prefix, max_length=7)) as second,
+    ):
+        for publisher in (first, second):
+            assert await publisher.publish(EMAIL, BULK, _ids(1))
+    assert await waiting_in(rabbit_uri, topology.queue(EMAIL, BULK)) == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "event"),
+    [
+        (aio_pika.exceptions.ChannelPreconditionFailed("no"), "broker_session_failed"),
+        (ValueError("a fault of ours"), "broker_session_broken"),
+    ],
+)
+async def test_a_session_that_fails_at_once_is_tried_again_but_not_in_a_rush(
+    rabbit_uri: str, monkeypatch: pytest.MonkeyPatch, error: Exception, event: str
+) -> None:
+    heard, sessions = CapturingLogger(), list[AbstractConnection]()
+
+    async def session(opened: AbstractConnection) -> None:
+        sessions.append(opened)
+        raise error
+
+    monkeypatch.setattr(connection, "log", heard)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1.5):
+            await connection.supervise(rabbit_uri, "test", session)
     # Pauses of 0.1, 0.2, 0.4, 0.8 s, each with jitter down to half of it.
-    assert 1 <= len(refused) <= 5
-    assert "x-max-length" in refused[0]["error"]
+    assert 2 <= len(sessions) <= 5
+    assert {call.args for call in heard.calls} == {(event,)}
+    assert all(opened.is_closed for opened in sessions[:-1])
 
 
 async def test_undecodable_bytes_do_not_disturb_a_publisher(
