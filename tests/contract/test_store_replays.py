@@ -260,12 +260,11 @@ class TestRace:
 
     async def test_a_purge_that_read_before_the_replay_deletes_nothing(self, db: Database) -> None:
         run = await settled_run(db, {S.DEAD: 1})
-        read = await stored(db, run)
-        await put_back(db, await begin(db, run))
-        purged = retention.Purged()
         now = db.clock.now() + 100 * KEEP
-        await retention._purge_one(db, read, now, Retention(), purged)
-        assert (purged.deliveries, purged.notifications) == (0, 0)
+        due = await retention._due(db, now)
+        await put_back(db, await begin(db, run))
+        assert due == [run]
+        assert await retention._hold(db, due, now) == []
         assert await statuses(db, run) == {"pending": 1}
 
     async def test_a_cancellation_stops_a_replay_at_its_page(

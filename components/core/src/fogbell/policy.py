@@ -130,3 +130,8 @@ class Retention:
     deliveries: timedelta = timedelta(days=30)
     notifications: timedelta = timedelta(days=90)
     inbox: timedelta = timedelta(days=90)
+
+    @property
+    def shortest(self) -> timedelta:
+        """How long after it settled there is something of a notification to delete."""
+        return min(self.deliveries, self.notifications, self.inbox)

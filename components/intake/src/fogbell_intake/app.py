@@ -131,7 +131,7 @@ def _open_posting(
     state.posting = PostingSettings(
         expansion_grace=grace,
         look_after=timedelta(seconds=protocol.settle_seconds),
-        keep=timedelta(days=settings.retention.deliveries_days),
+        keep=settings.retention.retention().shortest,
         offered=settings.offered_channels,
     )
     state.accepter = accepter = Accepter(state.database, state.publisher, grace)

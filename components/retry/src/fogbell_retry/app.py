@@ -14,7 +14,7 @@ import structlog
 from fogbell import __version__
 from fogbell.broker import Publisher, Topology
 from fogbell.model.status import PUSH_CHANNELS, Lane
-from fogbell.store import retention, sweeping
+from fogbell.store import retention, sweep_state, sweeping
 from fogbell.store.database import Database, StoreUnavailableError
 from fogbell.store.indexes import ensure_indexes
 from fogbell.telemetry.health import serve_health
@@ -145,8 +145,10 @@ class Retry:
         try:
             swept = await self._sweeper.sweep()
             purged = await retention.purge(
-                self._db, self._retention, self._settings.sweep.purge_at_once
+                self._db, self._retention, self._settings.sweep.purge_seconds
             )
+            # However long that took, it was no gap in sweeping.
+            await sweep_state.finished(self._db)
         except StoreUnavailableError as error:
             self.summary.failed_sweeps += 1
             log.warning("sweep_failed", error=str(error))
@@ -186,7 +188,7 @@ def _sweep_settings(settings: RetryComponentSettings) -> SweepSettings:
         },
         settle_pause=timedelta(seconds=protocol.settle_seconds),
         settle_pause_cap=timedelta(seconds=protocol.settle_cap_seconds),
-        keep=timedelta(days=settings.retention.deliveries_days),
+        keep=settings.retention.retention().shortest,
     )
 
 

@@ -19,8 +19,8 @@ class SweepGroup(Group):
     enough_bulk: int = Field(default=500, ge=1)
     """As above; a bulk message carries up to 200 ids."""
 
-    purge_at_once: int = Field(default=100, ge=1)
-    """Settled notifications past their retention that one sweep looks at."""
+    purge_seconds: float = Field(default=3, gt=0, le=30)
+    """How long one sweep may go on deleting what is past its retention."""
 
 
 class RetryComponentSettings(Settings):
