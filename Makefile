@@ -45,7 +45,7 @@ lint: setup
 
 test: lint
 	$(BIN)/fogbell servers install
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist worksteal
 
 lock:
 	$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/pip install --quiet --disable-pip-version-check uv

@@ -13,6 +13,7 @@ from tests.support.directory import Intake, directory_intake
 
 from fogbell.store import recipients
 from fogbell.store.database import StoreUnavailableError
+from fogbell.telemetry.logs import places
 from fogbell_intake.limits import MAX_BODY
 from fogbell_intake.problem_types import TYPES
 from fogbell_intake.routing import public, starlette_routes
@@ -173,7 +174,8 @@ async def test_every_problem_type_has_its_page(intake: Intake) -> None:
 async def test_a_defect_is_a_500_that_tells_nothing_and_is_logged_by_its_place(
     intake: Intake,
 ) -> None:
-    with capture_logs() as logs:
+    # As `configure_logging` has it: an exception is named with its place, and never quoted.
+    with capture_logs(processors=[places]) as logs:
         answer = await intake.client.get("/broken", headers={"X-Request-Id": "r-500"})
     assert (answer.status_code, answer.json()["code"]) == (500, "internal")
     assert answer.json()["request_id"] == answer.headers["x-request-id"] == "r-500"
