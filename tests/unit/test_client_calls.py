@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fogbell_client import AsyncFogbell, AsyncInbox, Fogbell, Inbox, calls
+from fogbell_client import AsyncFogbell, AsyncInbox, Fogbell, Inbox, calls, inbox_calls
 from fogbell_client.bodies import BatchItem, NotificationBody
 from fogbell_client.call import Call, chunks, encode, path
 from fogbell_client.calls import post
@@ -82,7 +82,7 @@ def test_a_query_holds_what_was_given_and_nothing_else() -> None:
     given = calls.deliveries("1", status="dead", channel="email", page_size=7)
     assert given.query == {"status": "dead", "channel": "email", "limit": "7"}
     assert given.after("x").query == {**given.query} | {"after": "x"}
-    assert calls.inbox(unread=True).query == {"unread": "true"}
+    assert inbox_calls.inbox(unread=True).query == {"unread": "true"}
 
 
 def test_a_paths_suffix_says_what_an_import_is(tmp_path: Path) -> None:
@@ -127,12 +127,12 @@ def test_both_clients_have_the_same_methods(sync: type, other: type) -> None:
 def test_every_call_is_a_method_and_shows_its_arguments() -> None:
     made = {
         name: function
-        for name, function in vars(calls).items()
+        for name, function in (vars(calls) | vars(inbox_calls)).items()
         if inspect.isfunction(function) and inspect.signature(function).return_annotation
         and getattr(inspect.signature(function).return_annotation, "__origin__", None) is Call
     }  # fmt: skip
     assert len(made) > 20
-    known = methods(Fogbell) | methods(Inbox) | {"inbox": Inbox.items, "stream": calls.stream}
+    known = methods(Fogbell) | methods(Inbox) | {"inbox": Inbox.items, "stream": AsyncInbox.stream}
     assert made.keys() <= known.keys()
     signature = inspect.signature(Fogbell.deliveries)
     assert list(signature.parameters) == [

@@ -7,7 +7,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 import httpx2
 
-from fogbell_client import calls
+from fogbell_client import calls, inbox_calls
 from fogbell_client.call import CONNECT_TIMEOUT, Call, chunks, document
 from fogbell_client.connection import dressed, options
 from fogbell_client.documents import Page
@@ -146,10 +146,10 @@ class AsyncFogbell(AsyncClient):
 class AsyncInbox(AsyncClient):
     """A recipient's own inbox, opened by a token (``fbi_...``)."""
 
-    items = _list(calls.inbox)
-    mark_seen = _method(calls.mark_seen)
-    mark_read = _method(calls.mark_read)
-    archive = _method(calls.archive)
+    items = _list(inbox_calls.inbox)
+    mark_seen = _method(inbox_calls.mark_seen)
+    mark_read = _method(inbox_calls.mark_read)
+    archive = _method(inbox_calls.archive)
 
     def stream(self, *, last_event_id: str | None = None) -> InboxStream:
         """New items, live, from now on, or from where an earlier stream was."""

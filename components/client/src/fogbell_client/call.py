@@ -15,6 +15,7 @@ from fogbell_client.errors import from_response
 from fogbell_client.retrying import Repeat
 
 T_co = TypeVar("T_co", covariant=True)
+Id = str | UUID
 
 
 @runtime_checkable

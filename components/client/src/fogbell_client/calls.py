@@ -1,4 +1,4 @@
-"""Every route, as a function that builds its request. No I/O.
+"""Every route that an API key opens, as a function that builds its request. No I/O.
 
 The methods of both clients are made from these: a function's arguments are the method's. Use them
 by themselves for a single page of a list: ``client.run(calls.deliveries(id, page_size=20))``.
@@ -24,15 +24,13 @@ from fogbell_client.bodies import (
     TemplateBody,
     Time,
 )
-from fogbell_client.call import STREAM_TIMEOUT, UPLOAD_TIMEOUT, Call, Source, encode, path, query
+from fogbell_client.call import UPLOAD_TIMEOUT, Call, Id, Source, encode, path, query
 from fogbell_client.documents import (
     Accepted,
     ApiKey,
     BatchAnswer,
     Delivery,
     ImportReport,
-    InboxItem,
-    InboxPage,
     InboxToken,
     ListedNotification,
     NewApiKey,
@@ -44,8 +42,6 @@ from fogbell_client.documents import (
     Template,
 )
 from fogbell_client.retrying import Repeat
-
-Id = str | uuid.UUID
 
 JSON: Final = {"Content-Type": "application/json"}
 _MEDIA_TYPES: Final = {
@@ -241,42 +237,3 @@ def api_keys(*, page_size: int | None = None) -> Call[Page[ApiKey]]:
 def delete_api_key(key_id: Id) -> Call[None]:
     """Delete an API key; other replicas may take it for some seconds more."""
     return Call("DELETE", path("api-keys", key_id))
-
-
-# The inbox, which a recipient's token opens
-
-
-def inbox(
-    *, unread: bool = False, archived: bool = False, page_size: int | None = None
-) -> Call[InboxPage]:
-    """The recipient's items, newest first.
-
-    ``unread``: only what has not been read. ``archived``: also what was put away.
-    """
-    given = query(
-        unread="true" if unread else None, archived="true" if archived else None, limit=page_size
-    )
-    return Call("GET", path("inbox"), given)
-
-
-def mark_seen(item_id: Id) -> Call[InboxItem]:
-    """Mark an item seen; repeating it changes nothing."""
-    return Call("POST", path("inbox", item_id, "seen"))
-
-
-def mark_read(item_id: Id) -> Call[InboxItem]:
-    """Mark an item read, and seen."""
-    return Call("POST", path("inbox", item_id, "read"))
-
-
-def archive(item_id: Id) -> Call[InboxItem]:
-    """Put an item away."""
-    return Call("POST", path("inbox", item_id, "archive"))
-
-
-def stream(last_event_id: str | None = None) -> Call[None]:
-    """The live stream; `AsyncInbox.stream` reads it."""
-    headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
-    if last_event_id is not None:
-        headers["Last-Event-ID"] = last_event_id
-    return Call("GET", path("inbox", "stream"), headers=headers, timeout=STREAM_TIMEOUT)

@@ -7,7 +7,7 @@ from typing import Concatenate, ParamSpec, Self, TypeVar, cast
 
 import httpx2
 
-from fogbell_client import calls
+from fogbell_client import calls, inbox_calls
 from fogbell_client.call import CONNECT_TIMEOUT, Call, chunks, document
 from fogbell_client.connection import dressed, options
 from fogbell_client.documents import Page
@@ -129,7 +129,7 @@ class Fogbell(Client):
 class Inbox(Client):
     """A recipient's own inbox, opened by a token (``fbi_...``)."""
 
-    items = _list(calls.inbox)
-    mark_seen = _method(calls.mark_seen)
-    mark_read = _method(calls.mark_read)
-    archive = _method(calls.archive)
+    items = _list(inbox_calls.inbox)
+    mark_seen = _method(inbox_calls.mark_seen)
+    mark_read = _method(inbox_calls.mark_read)
+    archive = _method(inbox_calls.archive)

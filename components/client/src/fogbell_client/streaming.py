@@ -7,7 +7,7 @@ from typing import Final, cast
 
 import httpx2
 
-from fogbell_client import calls
+from fogbell_client import inbox_calls
 from fogbell_client.call import Call
 from fogbell_client.documents import InboxItem
 from fogbell_client.errors import LOST, ExpiredTokenError, ProblemError, from_response
@@ -89,7 +89,7 @@ class InboxStream:
 
     async def _open(self) -> httpx2.Response:
         try:
-            response = await self._connect(calls.stream(self.last_event_id))
+            response = await self._connect(inbox_calls.stream(self.last_event_id))
         except ProblemError as error:
             if error.code == "expired-token":
                 raise ExpiredTokenError(self.last_event_id) from error
