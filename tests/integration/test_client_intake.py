@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -181,3 +182,17 @@ async def test_the_blocking_clients_do_the_same(client: AsyncFogbell, intake: In
             fogbell.delete_recipient("carl")
 
     await asyncio.to_thread(use)
+
+
+async def test_the_documented_examples_run(
+    client: AsyncFogbell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = Path(__file__).parents[2] / "docs" / "client.md"
+    sync, asynchronous, _ = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    monkeypatch.setenv("FOGBELL_URL", client.url)
+    monkeypatch.setenv("FOGBELL_API_KEY", KEY)
+    for example in (sync, asynchronous):
+        await asyncio.to_thread(exec, example, {})
+    printed = capsys.readouterr().out
+    assert "inbox delivered\n" in printed
+    assert "404 not-found\n" in printed
