@@ -135,7 +135,7 @@ def _work(delivery: Claimed, content: Contents, people: Mapping[str, Recipient])
     """The work of one delivery, or why there is none."""
     inline = delivery.inline or {}
     if "addresses" in inline:
-        addresses = Addresses.model_validate(inline["addresses"])
+        addresses = recipients.addresses_value(inline["addresses"])
         locale, view = inline["locale"], _inline_view(inline)
     else:
         recipient = people.get(delivery.recipient_id)
