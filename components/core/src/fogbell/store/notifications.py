@@ -60,6 +60,9 @@ async def accept(db: Database, posts: Sequence[Accept], grace: timedelta) -> Non
                 await db.deliveries.insert_many(deliveries, session=session)
         except (BulkWriteError, OperationFailure) as error:
             await session.abort_transaction()
+            if error.timeout:
+                # Slow is not in conflict: one by one it would take as long for each.
+                raise
             raise AcceptConflictError(_label(error)) from error
         await _commit(session)
 
