@@ -43,7 +43,7 @@ def test_a_configured_channel_joins_unless_the_channels_are_named(
     assert settings.send_timeouts()[Channel.SMS] == 15
 
 
-@pytest.mark.parametrize("channel", ["email", "sms"])
+@pytest.mark.parametrize("channel", ["email", "sms", "push"])
 def test_a_channel_that_lacks_its_settings_stops_the_start(
     monkeypatch: pytest.MonkeyPatch, channel: str
 ) -> None:

@@ -16,6 +16,7 @@ from fogbell.store.database import Database, StoreUnavailableError
 from fogbell.store.indexes import ensure_indexes
 from fogbell.telemetry.health import serve_health
 from fogbell_worker.channels.email.sender import EmailSender
+from fogbell_worker.channels.push.sender import PushSender
 from fogbell_worker.channels.sms.sender import SmsSender
 from fogbell_worker.channels.webhook.sender import WebhookSender
 from fogbell_worker.expanding import PREFETCH, ExpansionRunner
@@ -145,6 +146,9 @@ class Worker:
         if channel is Channel.SMS:
             assert settings.sms is not None
             return SmsSender(settings.sms, on_unknown=on_unknown)
+        if channel is Channel.PUSH:
+            assert settings.push is not None
+            return PushSender(settings.push, on_unknown=on_unknown)
         assert settings.email is not None
         return EmailSender(settings.email, on_unknown=on_unknown)
 

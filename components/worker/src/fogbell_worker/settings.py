@@ -8,14 +8,24 @@ from pydantic_settings import NoDecode
 from fogbell.model.status import PUSH_CHANNELS, Channel, Lane
 from fogbell.settings import Group, Settings
 from fogbell_worker.channels.email.settings import EmailSettings
+from fogbell_worker.channels.push.settings import PushSettings
 from fogbell_worker.channels.sms.settings import SmsSettings
 from fogbell_worker.channels.webhook.settings import WebhookSettings
 
-SERVED = frozenset({Channel.EMAIL, Channel.WEBHOOK, Channel.SMS})
-"""The channels that this version has a sender for."""
-
 ALWAYS_ON = frozenset({Channel.EMAIL, Channel.WEBHOOK})
 """What a worker serves that was told nothing; the others join once they are configured."""
+
+_NEEDS = {
+    Channel.EMAIL: "FOGBELL_EMAIL__URL and FOGBELL_EMAIL__FROM_ADDRESS",
+    Channel.SMS: (
+        "FOGBELL_SMS__ACCOUNT_SID, FOGBELL_SMS__AUTH_TOKEN, and FOGBELL_SMS__SENDER or"
+        " FOGBELL_SMS__MESSAGING_SERVICE_SID"
+    ),
+    Channel.PUSH: (
+        "FOGBELL_PUSH__FCM_CREDENTIALS_FILE, or FOGBELL_PUSH__VAPID_PRIVATE_KEY and"
+        " FOGBELL_PUSH__VAPID_SUBJECT"
+    ),
+}
 
 
 class LaneBounds(Group):
@@ -79,12 +89,15 @@ class WorkerSettings(Settings):
     sms: SmsSettings | None = None
     """Needed for the SMS channel: ``FOGBELL_SMS__ACCOUNT_SID`` and others."""
 
+    push: PushSettings | None = None
+    """Needed for the push channel: ``FOGBELL_PUSH__FCM_CREDENTIALS_FILE``, or the two of VAPID."""
+
     @model_validator(mode="before")
     @classmethod
     def _configured_join(cls, values: dict[str, object]) -> dict[str, object]:
         if "channels" in values:
             return values
-        joining = {channel for channel in SERVED - ALWAYS_ON if values.get(channel.value)}
+        joining = {channel for channel in PUSH_CHANNELS - ALWAYS_ON if values.get(channel.value)}
         return {**values, "channels": ALWAYS_ON | joining}
 
     @field_validator("channels", "lanes", mode="before")
@@ -96,19 +109,14 @@ class WorkerSettings(Settings):
     def _complete(self) -> Self:
         if not self.channels or not self.lanes:
             raise ValueError("expected at least one channel and one lane")
-        unserved = sorted(self.channels & PUSH_CHANNELS - SERVED)
-        if unserved or Channel.INBOX in self.channels:
-            raise ValueError(f"expected FOGBELL_CHANNELS among {', '.join(sorted(SERVED))}")
-        if Channel.EMAIL in self.channels and self.email is None:
-            raise ValueError(
-                "the channel 'email' needs FOGBELL_EMAIL__URL and FOGBELL_EMAIL__FROM_ADDRESS;"
-                " leave 'email' out of FOGBELL_CHANNELS if this worker shall not send e-mail"
-            )
-        if Channel.SMS in self.channels and self.sms is None:
-            raise ValueError(
-                "the channel 'sms' needs FOGBELL_SMS__ACCOUNT_SID, FOGBELL_SMS__AUTH_TOKEN and"
-                " FOGBELL_SMS__SENDER or FOGBELL_SMS__MESSAGING_SERVICE_SID"
-            )
+        if Channel.INBOX in self.channels:
+            raise ValueError(f"expected FOGBELL_CHANNELS among {', '.join(sorted(PUSH_CHANNELS))}")
+        for channel in sorted(self.channels):
+            if self._group(channel) is None:
+                raise ValueError(
+                    f"the channel '{channel}' needs {_NEEDS[channel]};"
+                    f" leave '{channel}' out of FOGBELL_CHANNELS if this worker shall not serve it"
+                )
         return self._lease_is_long_enough()
 
     def _lease_is_long_enough(self) -> Self:
@@ -123,12 +131,19 @@ class WorkerSettings(Settings):
 
     def send_timeouts(self) -> dict[Channel, float]:
         """The send timeout of each channel served, in seconds."""
-        timeouts = {Channel.WEBHOOK: self.webhook.send_timeout}
-        if self.email is not None:
-            timeouts[Channel.EMAIL] = self.email.send_timeout
-        if self.sms is not None:
-            timeouts[Channel.SMS] = self.sms.send_timeout
-        return {channel: timeouts[channel] for channel in self.channels}
+        groups = {channel: self._group(channel) for channel in self.channels}
+        return {channel: group.send_timeout for channel, group in groups.items() if group}
+
+    def _group(
+        self, channel: Channel
+    ) -> EmailSettings | WebhookSettings | SmsSettings | PushSettings | None:
+        groups = {
+            Channel.EMAIL: self.email,
+            Channel.WEBHOOK: self.webhook,
+            Channel.SMS: self.sms,
+            Channel.PUSH: self.push,
+        }
+        return groups[channel]
 
     def bounds(self, lane: Lane) -> LaneBounds:
         """The bounds of ``lane``."""

@@ -1,0 +1,84 @@
+"""Browsers, through the push service that each of them has chosen (RFC 8030)."""
+
+import json
+from datetime import UTC, datetime
+
+from pydantic import SecretStr
+
+from fogbell.model.address import WEBPUSH, PushAddress
+from fogbell.model.outcome import Outcome, Reply
+from fogbell_worker.channels.push.classify_webpush import classify_webpush
+from fogbell_worker.channels.push.encryption import (
+    LONGEST_MESSAGE,
+    BadSubscriptionError,
+    SubscriptionKeys,
+    encrypt,
+)
+from fogbell_worker.channels.push.message import PushMessage
+from fogbell_worker.channels.push.settings import PushSettings
+from fogbell_worker.channels.push.vapid import Vapid, b64url, read_private_key
+from fogbell_worker.http.client import HttpClient
+from fogbell_worker.http.guard import Resolve
+
+NAME = WEBPUSH
+
+
+class WebPushProvider:
+    """Sends to subscriptions that were made with this application server's key.
+
+    A subscription's URL is whatever somebody stored, so it is posted to through the guard.
+    """
+
+    def __init__(
+        self, settings: PushSettings, private_key: SecretStr, subject: str, resolve: Resolve
+    ) -> None:
+        self._vapid = Vapid(read_private_key(private_key.get_secret_value()), subject)
+        self._client = HttpClient.guarded(settings, resolve)
+
+    async def send(self, message: PushMessage, device: PushAddress, deadline: float) -> Reply:
+        """Try once, until ``deadline``. Raises only on cancellation."""
+        if device.url is None or device.token is None:
+            return Reply(Outcome.PERMANENT, reason="bad_address", detail="no url, or no keys")
+        text = webpush_text(message)
+        if len(text) > LONGEST_MESSAGE:
+            detail = f"{len(text)} bytes; at most {LONGEST_MESSAGE} fit"
+            return Reply(Outcome.PERMANENT, reason="too_large", detail=detail)
+        try:
+            body = encrypt(text, SubscriptionKeys.read(device.token))
+        except BadSubscriptionError as error:
+            return Reply(Outcome.PERMANENT, reason="bad_address", detail=str(error))
+        headers = self._headers(message, device.url)
+        answer = await self._client.post(device.url, headers, body, deadline=deadline)
+        return answer if isinstance(answer, Reply) else classify_webpush(answer, datetime.now(UTC))
+
+    async def close(self) -> None:
+        """Close connections; sends under way must have ended."""
+        await self._client.close()
+
+    def _headers(self, message: PushMessage, url: str) -> dict[str, str]:
+        """RFC 8030's TTL, Urgency and Topic, RFC 8188's encoding, RFC 8292's authorization.
+
+        The topic is the delivery's id: a repeat replaces the first one where the device has not
+        fetched it yet, so an ambiguous attempt seldom shows twice.
+        """
+        return {
+            "authorization": self._vapid.authorization(url, int(message.now.timestamp())),
+            "content-encoding": "aes128gcm",
+            "content-type": "application/octet-stream",
+            "ttl": str(message.ttl),
+            "urgency": "high" if message.urgent else "normal",
+            "topic": b64url(message.id.bytes),
+        }
+
+
+def webpush_text(message: PushMessage) -> bytes:
+    """What a service worker gets: ``{"id", "title", "body", "data"}`` as UTF-8 JSON. Pure."""
+    content = message.content
+    document = {
+        "id": str(message.id),
+        "title": content.title,
+        "body": content.body,
+        "data": content.data,
+    }
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace")
