@@ -138,6 +138,20 @@ async def test_what_was_given_up_on_ends_a_tail_with_a_status_of_its_own(
     assert "x@example.org  dead  (refused)" in followed.stdout
 
 
+async def test_a_notification_is_cancelled_and_replayed(run: Run) -> None:
+    sent = await run("send", "--to", "x@example.org", "--subject", "S", "--text", "T")
+    cancelled = await run("cancel", sent.stdout.strip())
+    assert cancelled.exit_code == 0
+    assert "cancelled" in cancelled.stdout.splitlines()[0]
+    refused = await run("replay", sent.stdout.strip())
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "(409)" in refused.stderr
+    replayed = await run("replay", sent.stdout.strip(), "--status", "cancelled", "--channel=email")
+    assert replayed.stdout.splitlines()[-1] == "replayed 1"
+    again = await run("replay", sent.stdout.strip(), "--json")
+    assert json.loads(again.stdout)["replayed"] == 0
+
+
 async def test_status_as_json_is_the_whole_notification(run: Run) -> None:
     sent = await run("send", "--to", "x@example.org", "--subject", "S", "--text", "T", "--json")
     accepted = json.loads(sent.stdout)

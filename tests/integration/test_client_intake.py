@@ -63,6 +63,18 @@ async def test_a_notification_is_posted_read_and_listed(client: AsyncFogbell) ->
     assert (found["id"], found["totals"]) == (accepted["id"], None)
 
 
+async def test_a_notification_is_cancelled_and_replayed(client: AsyncFogbell) -> None:
+    accepted = await client.post(post())
+    cancelled = await client.cancel(accepted["id"])
+    assert cancelled["totals"]["cancelled"] == 1
+    assert await client.cancel(accepted["id"]) == cancelled
+    assert await code(client.replay(accepted["id"])) == "not-replayable"
+    replayed = await client.replay(accepted["id"], status=["cancelled"], channel="email")
+    assert replayed["replayed"] == 1
+    assert replayed["totals"]["pending"] == 1
+    assert (await client.replay(accepted["id"]))["replayed"] == 0
+
+
 async def test_a_batch_answers_for_each_item(client: AsyncFogbell) -> None:
     answer = await client.post_batch([post(), post(channels=[]), post()])
     assert [result["status"] for result in answer["results"]] == [202, 422, 202]

@@ -2,7 +2,9 @@
 
 import inspect
 import json
+import re
 from collections.abc import AsyncIterable, Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,46 @@ from fogbell_client.bodies import BatchItem, NotificationBody
 from fogbell_client.call import Call, chunks, encode, path
 from fogbell_client.calls import post
 from fogbell_client.retrying import Repeat
+from fogbell_intake.routes import TABLE
 
 BODY: NotificationBody = {"audience": {"recipients": ["ann"]}, "channels": ["email"]}
+
+
+EXAMPLES: list[Call[Any]] = [
+    post(BODY),
+    calls.post_batch([BODY]),
+    calls.notifications(),
+    calls.notification("{id}"),
+    calls.cancel("{id}"),
+    calls.replay("{id}"),
+    calls.deliveries("{id}"),
+    calls.delivery("{id}"),
+    calls.put_recipient("{id}", {}),
+    calls.patch_recipient("{id}", {}),
+    calls.recipient("{id}"),
+    calls.recipients(),
+    calls.recipient_deliveries("{id}"),
+    calls.delete_recipient("{id}"),
+    calls.import_recipients(b"", "text/csv"),
+    calls.create_inbox_token("{id}"),
+    calls.put_template("{name}", {"locales": {}}),
+    calls.template("{name}"),
+    calls.preview_template("{name}"),
+    calls.create_api_key({"name": "n", "scopes": ["send"]}),
+    calls.api_keys(),
+    calls.delete_api_key("{id}"),
+    inbox_calls.inbox(),
+    inbox_calls.stream(),
+    inbox_calls.mark_seen("{id}"),
+    inbox_calls.mark_read("{id}"),
+    inbox_calls.archive("{id}"),
+    replace(calls.template("{name}", 1), path="/v1/templates/{name}/versions/{version}"),
+    *(
+        replace(build("email", "x"), path="/v1/suppressions/{channel}/{address}")
+        for build in (calls.suppress, calls.suppression, calls.delete_suppression)
+    ),
+]
+"""One of each, with the names that intake's table has for what stands in the path."""
 
 
 def content(call: Call[Any]) -> Any:
@@ -44,8 +84,9 @@ def test_every_item_of_a_batch_has_a_key() -> None:
 
 
 def test_what_makes_something_new_each_time_is_not_repeated_blindly() -> None:
-    call = calls.create_api_key({"name": "n", "scopes": ["send"]})
-    assert call.repeat is Repeat.WITHOUT_EFFECT
+    create = calls.create_api_key({"name": "n", "scopes": ["send"]})
+    for call in (create, calls.replay("1")):
+        assert call.repeat is Repeat.WITHOUT_EFFECT
 
 
 @given(st.text(min_size=1))
@@ -122,6 +163,16 @@ def methods(kind: type) -> dict[str, Callable[..., Any]]:
 @pytest.mark.parametrize(("sync", "other"), [(Fogbell, AsyncFogbell), (Inbox, AsyncInbox)])
 def test_both_clients_have_the_same_methods(sync: type, other: type) -> None:
     assert methods(other).keys() - {"stream"} == methods(sync).keys()
+
+
+def test_every_route_of_intake_is_a_method() -> None:
+    known = {(call.method, unquote(call.path)) for call in EXAMPLES}
+    served = {
+        (route.method, re.sub(r"\{(\w+)(:path)?\}", r"{\1}", route.path))
+        for route in TABLE
+        if route.path.startswith("/v1/")
+    }
+    assert known == served, "a route that came or went belongs in fogbell_client.calls too"
 
 
 def test_every_call_is_a_method_and_shows_its_arguments() -> None:

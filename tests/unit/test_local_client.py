@@ -171,7 +171,9 @@ def test_the_demos_table_shows_both_books() -> None:
 
 def test_help_names_every_command() -> None:
     result = CliRunner().invoke(app, ["--help"])
-    commands = "up demo send status tail recipients templates suppressions keys servers"
+    commands = (
+        "up demo send status tail cancel replay recipients templates suppressions keys servers"
+    )
     for command in commands.split():
         assert command in result.stdout
 

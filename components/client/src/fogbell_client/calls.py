@@ -38,6 +38,7 @@ from fogbell_client.documents import (
     Page,
     Preview,
     Recipient,
+    Replay,
     Suppression,
     Template,
 )
@@ -91,6 +92,35 @@ def notifications(
 def notification(notification_id: Id) -> Call[Notification]:
     """A notification and its totals."""
     return Call("GET", path("notifications", notification_id))
+
+
+def cancel(notification_id: Id) -> Call[Notification]:
+    """Stop a notification: what is not settled yet is cancelled, and nothing more is sent.
+
+    Large ones take a while after the answer; ``settled_at`` says when it is done.
+    """
+    return Call("POST", path("notifications", notification_id, "cancel"))
+
+
+def replay(
+    notification_id: Id,
+    *,
+    status: Sequence[DeliveryStatus] | None = None,
+    channel: Channel | None = None,
+) -> Call[Replay]:
+    """Try settled deliveries again: the dead ones, or those of ``status``, of all channels or one.
+
+    Not repeated after a lost answer, since what is delivered may be replayed, and sent, again.
+    """
+    given = {"status": status, "channel": channel}
+    body = {name: value for name, value in given.items() if value is not None}
+    return Call(
+        "POST",
+        path("notifications", notification_id, "replay"),
+        headers=JSON,
+        content=encode(body),
+        repeat=Repeat.WITHOUT_EFFECT,
+    )
 
 
 def deliveries(

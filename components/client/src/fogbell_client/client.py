@@ -105,6 +105,8 @@ class Fogbell(Client):
     post_batch = _method(calls.post_batch)
     notifications = _list(calls.notifications)
     notification = _method(calls.notification)
+    cancel = _method(calls.cancel)
+    replay = _method(calls.replay)
     deliveries = _list(calls.deliveries)
     delivery = _method(calls.delivery)
     put_recipient = _method(calls.put_recipient)

@@ -94,6 +94,12 @@ class Notification(_Notification):
     by_channel: dict[str, dict[str, int]]
 
 
+class Replay(Notification):
+    """A notification, and how many of its deliveries are back; None while that goes on."""
+
+    replayed: int | None
+
+
 class ListedNotification(_Notification):
     """A notification in a list: its totals are None until they are final."""
 

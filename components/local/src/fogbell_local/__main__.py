@@ -4,6 +4,7 @@ import typer
 
 from fogbell_local import cli_servers
 from fogbell_local.client import keys, recipients, suppressions, templates
+from fogbell_local.client.changes import cancel, replay
 from fogbell_local.client.send import send
 from fogbell_local.client.status import status
 from fogbell_local.client.tail import tail
@@ -20,6 +21,8 @@ app.command()(demo)
 app.command()(send)
 app.command()(status)
 app.command()(tail)
+app.command()(cancel)
+app.command()(replay)
 app.add_typer(recipients.app, name="recipients")
 app.add_typer(templates.app, name="templates")
 app.add_typer(suppressions.app, name="suppressions")
