@@ -1,5 +1,6 @@
 """Expanding audiences on a real MongoDB. RabbitMQ is away, on purpose: the sweep publishes."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -95,6 +96,30 @@ async def test_an_audience_with_few_hits_is_found_to_its_end(
     run = await _run(db, audience=Audience(match={"plan": "pro"}))
     expansion = await _expand(db, run.id)
     assert (expansion.inserted, expansion.finished) == (2, True)
+
+
+SLOW = "{% for i in (1..4000) %}{{ data.x | upcase | downcase }}{% endfor %}"
+
+
+async def test_a_page_that_takes_longer_than_the_lease_does_not_lose_it(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Inbox content is rendered page by page, and may be dear."""
+    monkeypatch.setattr(expander, "PAGE", 30)
+    await _people(db, 30)
+    content = Content.model_validate({"inbox": {"title": "t", "body": SLOW}})
+    run = await _run(db, channels=(Channel.INBOX,), content=content, data={"x": "a" * 60})
+    lease = timedelta(seconds=1)
+    work = asyncio.create_task(_expander(db, lease=lease).expand(run.id))
+    taken = []
+    async with profiled(db, db.notifications) as seen:
+        while not (await asyncio.wait({work}, timeout=0.2))[0]:
+            taken.append(await expansions.take(db, run.id, "thief", lease) is not None)
+    assert not any(taken)
+    expansion = work.result()
+    assert expansion is not None
+    assert (expansion.inserted, expansion.finished) == (30, True)
+    assert len([e for e in seen if e["op"] == "update"]) > 3
 
 
 async def _interrupted(db: Database, pages: int) -> Notification:

@@ -3,12 +3,13 @@
 import functools
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from fogbell.expansion.plan import Contents, Person, Planner, person_of_address, person_of_recipient
+from fogbell.expansion.turns import Turns
 from fogbell.identity import inline_key, notification_id, uuid7
 from fogbell.model.content import Template
 from fogbell.model.delivery import NewDelivery
@@ -41,13 +42,15 @@ LONGEST_SCHEDULE = timedelta(days=366)
 class PostingSettings:
     """``expansion_grace``: when the sweep expands what the queue lost; ``look_after``: when it
     first looks whether all is settled; ``keep``: how long deliveries are retained after that;
-    ``offered``: channels that have a worker, so that nothing waits for one that will never come.
+    ``offered``: channels that have a worker, so that nothing waits for one that will never come;
+    ``turns``: those that all posts of this process share, when inbox content is rendered.
     """
 
     expansion_grace: timedelta
     look_after: timedelta
     keep: timedelta
     offered: frozenset[Channel]
+    turns: Turns = field(default_factory=Turns)
 
 
 @dataclass(frozen=True)  # without slots: the id is cached on it
@@ -98,8 +101,8 @@ async def prepare(
     )
     if _expanded_later(notification, audience, now):
         return _later(notification, now, settings)
-    planner = Planner(Contents(notification, template), on_unknown)
-    new = planner.deliveries(_people(audience, people))
+    planner = Planner(Contents(notification, template), on_unknown, settings.turns)
+    new = await planner.deliveries(_people(audience, people))
     return _at_once(notification, new, now, settings)
 
 

@@ -145,6 +145,8 @@ class Expander:
         expansion: Expansion,
     ) -> None:
         cursor, task = under_way[0]
+        while not (await asyncio.wait({task}, timeout=checkpoints.renew_every))[0]:
+            await checkpoints.renew()
         expansion.inserted += await task
         under_way.popleft()
         await checkpoints.reach(cursor)
@@ -152,7 +154,7 @@ class Expander:
     async def _store(self, planner: Planner, page: Page, look_up: "LookUp") -> int:
         # Asked for each page: a long expansion may outlast its notification.
         late = expired(planner.notification.expires_at, self._db.clock.now())
-        new = planner.deliveries(page.people, skip="expired" if late else None)
+        new = await planner.deliveries(page.people, skip="expired" if late else None)
         for recipient_id in page.deleted:
             new += planner.deleted(recipient_id)
         if look_up.due and new:
@@ -193,15 +195,22 @@ class Checkpoints:
         self._db = db
         self._lease = lease
         self._span = span
+        self._cursor = lease.cursor
         self._last = time.monotonic()
+        self.renew_every = span.total_seconds() / 4
+        """Seconds after which `renew` is due where no page is done: one may take a minute."""
 
     async def reach(self, cursor: str) -> None:
         """Everything up to ``cursor`` is done. Raises `LeaseLostError`."""
-        if time.monotonic() - self._last < CHECKPOINT_INTERVAL:
-            return
+        self._cursor = cursor
+        if time.monotonic() - self._last >= CHECKPOINT_INTERVAL:
+            await self.renew()
+
+    async def renew(self) -> None:
+        """Write down how far it is. Raises `LeaseLostError`."""
         lease = self._lease
         held = await expansions.checkpoint(
-            self._db, lease.notification.id, lease.token, cursor, self._span
+            self._db, lease.notification.id, lease.token, self._cursor, self._span
         )
         if not held:
             raise LeaseLostError

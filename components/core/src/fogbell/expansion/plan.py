@@ -1,4 +1,4 @@
-"""Who gets which delivery. Pure.
+"""Who gets which delivery. Pure, but for giving way to the event loop.
 
 A channel that cannot reach somebody is a delivery too, settled as skipped with its reason: the
 record answers "did Ann get it?" either way.
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from fogbell.expansion.turns import Turns
 from fogbell.identity import delivery_id
 from fogbell.model.address import Addresses
 from fogbell.model.content import Part, Template
@@ -90,23 +91,32 @@ class Contents:
 class Planner:
     """Plans one notification's deliveries; compiles its inbox content once per part.
 
-    ``on_unknown`` is called for each unknown variable that a template names.
+    ``on_unknown`` is called for each unknown variable that a template names. Inbox content is
+    rendered here, which may take long: planners of one process share its ``turns``.
     """
 
-    def __init__(self, contents: Contents, on_unknown: Count | None = None) -> None:
+    def __init__(
+        self, contents: Contents, on_unknown: Count | None = None, turns: Turns | None = None
+    ) -> None:
         self.notification = contents.notification
         self._contents = contents
         self._on_unknown = on_unknown
+        self._turns = turns or Turns()
         self._compiled: dict[int, CompiledPart] = {}
 
-    def deliveries(self, people: Iterable[Person], skip: str | None = None) -> list[NewDelivery]:
+    async def deliveries(
+        self, people: Iterable[Person], skip: str | None = None
+    ) -> list[NewDelivery]:
         """Every delivery of ``people``, in their order and that of the channels.
 
         With ``skip`` none of them is to be sent or shown any more, for that reason.
         """
-        channels = self.notification.channels
-        new = [d for p in people for channel in channels for d in self._for_channel(p, channel)]
+        new = await self._turns.flat_map(self._of_person, people)
         return new if skip is None else [_skip(delivery, skip) for delivery in new]
+
+    def _of_person(self, person: Person) -> list[NewDelivery]:
+        channels = self.notification.channels
+        return [new for channel in channels for new in self._for_channel(person, channel)]
 
     def deleted(self, recipient_id: str) -> list[NewDelivery]:
         """What is recorded for a named recipient who has left the directory since."""

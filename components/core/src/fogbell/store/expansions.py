@@ -80,9 +80,12 @@ async def take(
 
 @store_call
 async def checkpoint(
-    db: Database, notification_id: UUID, token: str, cursor: str, lease: timedelta
+    db: Database, notification_id: UUID, token: str, cursor: str | None, lease: timedelta
 ) -> bool:
-    """Move the cursor ahead and renew the lease; False where it is lost, or the run cancelled."""
+    """Move the cursor ahead and renew the lease; False where it is lost, or the run cancelled.
+
+    Without a ``cursor`` it stays where it is.
+    """
     until = {"$add": ["$$NOW", milliseconds(lease)]}
     result = await db.notifications.update_one(
         {
