@@ -11,13 +11,12 @@ from tests.support.deliveries import LEASE, claim_all
 from tests.support.directory import Intake, directory_intake
 from tests.support.waiting import eventually
 
-from fogbell.identity import uuid7
 from fogbell.model.status import DeliveryStatus
 from fogbell.store import cancelling, replaying
 from fogbell_intake.routes import changes
 
 S = DeliveryStatus
-NOBODY = str(uuid7())
+NOBODY = "01940000-0000-7000-8000-000000000000"
 
 
 @pytest.fixture(scope="module")
