@@ -2,19 +2,20 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from rich.console import Console
 from tests.unit.test_local_ready import example
 from typer.testing import CliRunner
 
-from fogbell_client.documents import ImportReport
+from fogbell_client.documents import ImportReport, Notification
 from fogbell_intake.records import CsvRecords, LineSplitter
 from fogbell_local import ready
 from fogbell_local.__main__ import app
-from fogbell_local.client import progress, recipients, send
+from fogbell_local.client import progress, recipients, send, tail
 from fogbell_local.client.connection import Connection, find
+from fogbell_local.client.printing import print_table
 from fogbell_local.client.problems import ClientError
 from fogbell_local.demo import audience
 from fogbell_local.demo.story import delivered_share
@@ -181,3 +182,24 @@ def test_help_names_every_command() -> None:
 def test_json_is_what_data_holds() -> None:
     assert send.parsed_data(json.dumps({"a": 1})) == {"a": 1}
     assert send.parsed_data(None) is None
+
+
+def test_a_notification_too_large_to_follow_is_said_to_be_so() -> None:
+    large = cast("Notification", document(totals={"pending": tail.LARGEST + 1}))
+    with pytest.raises(ClientError, match="fogbell status 0193 --watch"):
+        tail.check_size(large)
+    tail.check_size(cast("Notification", document()))
+
+
+def test_an_address_or_key_that_cannot_be_is_said_before_anything_is_asked() -> None:
+    for url, key, words in (("nowhere", "fbk_k", "http or https"), ("http://x", "k\n", "secret")):
+        result = CliRunner().invoke(app, ["keys", "list", "--url", url, "--api-key", key])
+        assert result.exit_code == 1
+        assert words in result.stderr
+
+
+def test_what_comes_from_outside_is_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(["name", "scopes"], [{"name": "[red]x", "scopes": ["a", "b"]}, {"name": None}])
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["[red]x", "a", "b"] in rows
+    assert ["-", "-"] in rows
