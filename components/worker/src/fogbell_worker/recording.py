@@ -212,12 +212,12 @@ class Recorder:
 
 def _log(record: Record) -> None:
     """What became of one delivery, to be found by its id; the usual only where debug is asked."""
-    level = logging.DEBUG if record.status is DeliveryStatus.DELIVERED else logging.INFO
-    if not log.isEnabledFor(level):
-        return
+    usual = record.status is DeliveryStatus.DELIVERED
+    if usual and not logging.getLogger(__name__).isEnabledFor(logging.DEBUG):
+        return  # structlog would build the line first
     reply = record.attempt.reply if record.attempt else None
-    log.log(
-        level,
+    tell = log.debug if usual else log.info
+    tell(
         "recorded",
         delivery=str(record.delivery.id),
         notification=str(record.delivery.notification_id),
