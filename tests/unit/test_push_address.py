@@ -31,9 +31,9 @@ NOTIFICATION = Notification(
 )
 
 
-def planned(devices: list[PushAddress]) -> list[NewDelivery]:
+async def planned(devices: list[PushAddress]) -> list[NewDelivery]:
     person = Person("ann", Addresses(push=devices))
-    return Planner(Contents(NOTIFICATION, None)).deliveries([person])
+    return await Planner(Contents(NOTIFICATION, None)).deliveries([person])
 
 
 def claimed(new: NewDelivery) -> Claimed:
@@ -44,16 +44,16 @@ def claimed(new: NewDelivery) -> Claimed:
 
 
 @given(st.lists(DEVICES, min_size=1, max_size=6, unique_by=lambda d: d.token))
-def test_each_planned_delivery_finds_the_device_it_was_planned_for(
+async def test_each_planned_delivery_finds_the_device_it_was_planned_for(
     devices: list[PushAddress],
 ) -> None:
     devices = [*devices, BROWSER]
-    for device, new in zip(devices, planned(devices), strict=True):
+    for device, new in zip(devices, await planned(devices), strict=True):
         assert push_address(claimed(new), Addresses(push=devices[::-1])) == device
 
 
-def test_a_device_that_was_removed_since_is_nobodys() -> None:
-    (new,) = planned([BROWSER])
+async def test_a_device_that_was_removed_since_is_nobodys() -> None:
+    (new,) = await planned([BROWSER])
     others = Addresses(push=[PushAddress(provider="fcm", token="another")])
     assert push_address(claimed(new), others) is None
     assert push_address(claimed(new), Addresses()) is None
