@@ -4,7 +4,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-from fogbell.model.address import Addresses, RecipientId
+from fogbell.model.address import RECIPIENT_ID, Addresses, RecipientId
 from fogbell.model.content import Content, TemplateName
 from fogbell.model.recipient import Group, Locale
 from fogbell.model.status import Channel, Lane
@@ -19,8 +19,16 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _or_bare_id(schema: dict[str, Any]) -> None:
+    named = dict(schema)
+    schema.clear()
+    schema["anyOf"] = [{"type": "string", "pattern": RECIPIENT_ID}, named]
+
+
 class NamedBody(_Body):
     """``{"id": "bob", "data": {"seat": "4A"}}``; a bare string is the id alone."""
+
+    model_config = ConfigDict(json_schema_extra=_or_bare_id)
 
     id: RecipientId
     data: Data = Field(default_factory=dict)

@@ -5,7 +5,7 @@ tries every scope) is built from the table, so that no route can be forgotten.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,6 +14,7 @@ from starlette.routing import Route as StarletteRoute
 from fogbell.model.api_key import Scope
 from fogbell.store.database import Database
 from fogbell_intake.auth import Caller, KeyRing
+from fogbell_intake.describing import About
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -22,6 +23,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 class Route:
     """One route. Without a ``scope`` no API key is asked for: the page is public, or the endpoint
     knows callers of another kind (recipients' tokens), which ``authentication`` then names.
+    ``about`` is for the interface's document.
     """
 
     method: str
@@ -29,11 +31,12 @@ class Route:
     endpoint: Endpoint
     scope: Scope | None
     authentication: str = "api_key"
+    about: About = field(default_factory=About)
 
 
-def public(path: str, endpoint: Endpoint) -> Route:
+def public(path: str, endpoint: Endpoint, about: About) -> Route:
     """A page that anybody may read."""
-    return Route("GET", path, endpoint, scope=None, authentication="none")
+    return Route("GET", path, endpoint, scope=None, authentication="none", about=about)
 
 
 def starlette_routes(table: Iterable[Route]) -> list[StarletteRoute]:

@@ -13,7 +13,9 @@ from fogbell.model.address import RECIPIENT_ID
 from fogbell.model.api_key import ApiKey, KeyMode, Scope
 from fogbell.store import api_keys
 from fogbell.store.database import Database
+from fogbell_intake.answers import ApiKeyAnswer, NewApiKeyAnswer, Page
 from fogbell_intake.auth import KeyRing, key_hash
+from fogbell_intake.describing import PAGE, About, Body, Parameter
 from fogbell_intake.parsing import (
     Timestamp,
     decode_cursor,
@@ -103,8 +105,28 @@ def api_key_document(key: ApiKey) -> dict[str, Any]:
     }
 
 
+_KEY = Parameter("id", {"type": "string"}, "The key's id.", "path")
+
 ROUTES = (
-    Route("POST", "/v1/api-keys", create, Scope.MANAGE),
-    Route("GET", "/v1/api-keys", index, Scope.MANAGE),
-    Route("DELETE", "/v1/api-keys/{id}", delete, Scope.MANAGE),
+    Route(
+        "POST",
+        "/v1/api-keys",
+        create,
+        Scope.MANAGE,
+        about=About({201: NewApiKeyAnswer}, Body(NewApiKey)),
+    ),
+    Route(
+        "GET",
+        "/v1/api-keys",
+        index,
+        Scope.MANAGE,
+        about=About({200: Page[ApiKeyAnswer]}, None, PAGE),
+    ),
+    Route(
+        "DELETE",
+        "/v1/api-keys/{id}",
+        delete,
+        Scope.MANAGE,
+        about=About({204: None}, None, (_KEY,), (404,)),
+    ),
 )

@@ -17,7 +17,9 @@ from fogbell.store.database import StoreUnavailableError
 from fogbell_intake import problem_types as types
 from fogbell_intake import views
 from fogbell_intake.accepting import Accepted
+from fogbell_intake.answers import BatchAnswer
 from fogbell_intake.auth import Caller
+from fogbell_intake.describing import About, Body
 from fogbell_intake.limits import MAX_BATCH
 from fogbell_intake.parsing import json_object
 from fogbell_intake.problems import (
@@ -49,7 +51,7 @@ class BatchBody(BaseModel):
 
 
 async def post(request: Request) -> Response:
-    """200 with ``results`` in the order of the items; see `_result` for their shape."""
+    """200 with ``results`` in the order of the items, each as if it had been posted alone."""
     if "idempotency-key" in request.headers:
         raise invalid_parameter("Idempotency-Key", "expected an 'idempotency_key' in each item")
     items = validate(BatchBody, await json_object(request)).items
@@ -112,4 +114,12 @@ def _problem(error: BaseException) -> Problem:
     return Problem(types.INTERNAL, "Fogbell failed; its log has more.")
 
 
-ROUTES = (Route("POST", "/v1/notifications/batch", post, Scope.SEND),)
+ROUTES = (
+    Route(
+        "POST",
+        "/v1/notifications/batch",
+        post,
+        Scope.SEND,
+        about=About({200: BatchAnswer}, Body(BatchBody)),
+    ),
+)

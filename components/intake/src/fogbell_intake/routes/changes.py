@@ -19,11 +19,13 @@ from fogbell.store import cancelling, progress, replaying
 from fogbell.store.database import Database
 from fogbell.store.replaying import Refusal, Selection
 from fogbell_intake import problem_types as types
+from fogbell_intake.answers import NotificationAnswer, ReplayAnswer
 from fogbell_intake.chores import Chores
+from fogbell_intake.describing import About, Body
 from fogbell_intake.parsing import is_empty, json_object, query
 from fogbell_intake.posting import PostingSettings
 from fogbell_intake.problems import Problem, invalid, not_found, pointer, validate
-from fogbell_intake.routes.notifications import path_uuid, shown_notification
+from fogbell_intake.routes.notifications import NOTIFICATION, path_uuid, shown_notification
 from fogbell_intake.routing import Route, database
 
 ANSWER_WITHIN = 2.0
@@ -139,6 +141,25 @@ def _chores(request: Request) -> Chores:
 
 
 ROUTES = (
-    Route("POST", "/v1/notifications/{id}/cancel", cancel, Scope.SEND),
-    Route("POST", "/v1/notifications/{id}/replay", replay, Scope.SEND),
+    Route(
+        "POST",
+        "/v1/notifications/{id}/cancel",
+        cancel,
+        Scope.SEND,
+        about=About(
+            {200: NotificationAnswer, 202: NotificationAnswer}, None, (NOTIFICATION,), (404, 422)
+        ),
+    ),
+    Route(
+        "POST",
+        "/v1/notifications/{id}/replay",
+        replay,
+        Scope.SEND,
+        about=About(
+            {200: ReplayAnswer, 202: ReplayAnswer},
+            Body(ReplayBody, optional=True),
+            (NOTIFICATION,),
+            (404, 409),
+        ),
+    ),
 )

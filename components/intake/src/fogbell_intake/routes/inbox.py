@@ -10,7 +10,9 @@ from fogbell.model.api_key import Scope
 from fogbell.store import inbox
 from fogbell.store.inbox import Mark, Position
 from fogbell_intake import problem_types as types
+from fogbell_intake.answers import InboxItemAnswer, InboxPage, TokenAnswer
 from fogbell_intake.auth import bearer
+from fogbell_intake.describing import PAGE, RECIPIENT, About, Parameter, Schema, Text, uuid_in_path
 from fogbell_intake.hub import Hub, TooManyStreamsError
 from fogbell_intake.inbox_items import decode_position, encode_position, item_document
 from fogbell_intake.parsing import page_limit, query, rfc3339
@@ -142,10 +144,54 @@ def _item_id(text: str) -> UUID:
         raise not_found("inbox item with this id") from None
 
 
+_FLAG: Schema = {"enum": ["true", "false"], "default": "false"}
+_EVENTS = Text(
+    "text/event-stream",
+    "Events until the token expires: `ready` first, `item` with an inbox item as JSON in its data,"
+    " `expired` last. Each id is a cursor to resume from; comments are heartbeats.",
+)
+_CURSOR: Schema = {"type": "string"}
+
 ROUTES = (
-    Route("POST", "/v1/recipients/{id}/tokens", create_token, Scope.INBOX),
-    Route("GET", "/v1/inbox", index, scope=None, authentication="recipient_token"),
-    Route("GET", "/v1/inbox/stream", stream, scope=None, authentication="recipient_token"),
+    Route(
+        "POST",
+        "/v1/recipients/{id}/tokens",
+        create_token,
+        Scope.INBOX,
+        about=About({201: TokenAnswer}, None, (RECIPIENT,), (404,)),
+    ),
+    Route(
+        "GET",
+        "/v1/inbox",
+        index,
+        scope=None,
+        authentication="recipient_token",
+        about=About(
+            {200: InboxPage},
+            None,
+            (
+                *PAGE,
+                Parameter("unread", _FLAG, "Leave out what has been read."),
+                Parameter("archived", _FLAG, "Bring in what was put away."),
+            ),
+        ),
+    ),
+    Route(
+        "GET",
+        "/v1/inbox/stream",
+        stream,
+        scope=None,
+        authentication="recipient_token",
+        about=About(
+            {200: _EVENTS},
+            None,
+            (
+                Parameter("last_event_id", _CURSOR, "Resume behind this event."),
+                Parameter("Last-Event-ID", _CURSOR, "The same, before the query's.", "header"),
+            ),
+            (429,),
+        ),
+    ),
     *(
         Route(
             "POST",
@@ -153,6 +199,7 @@ ROUTES = (
             _marker(mark),
             scope=None,
             authentication="recipient_token",
+            about=About({200: InboxItemAnswer}, None, (uuid_in_path("item"),), (404,)),
         )
         for mark in Mark
     ),

@@ -11,6 +11,8 @@ from fogbell.model.status import NotificationStatus
 from fogbell.store import listing
 from fogbell.store.listing import Filter, Place
 from fogbell_intake import views
+from fogbell_intake.answers import DeliveryAnswer, NotificationAnswer, Page
+from fogbell_intake.describing import PAGE, RECIPIENT, About, Parameter, one_of
 from fogbell_intake.parsing import (
     choice,
     decode_cursor,
@@ -100,7 +102,31 @@ def _place(given: dict[str, str]) -> Place | None:
         raise invalid_parameter("after", detail) from None
 
 
+_FILTERS = (
+    Parameter(
+        "reference",
+        {"type": "string", "minLength": 1, "maxLength": _LONGEST_REFERENCE},
+        "Only those of this reference.",
+    ),
+    one_of("status", NotificationStatus, "Only those of this status."),
+    Parameter(
+        "created_after", {"type": "string", "format": "date-time"}, "Only those created later."
+    ),
+)
+
 ROUTES = (
-    Route("GET", "/v1/notifications", notifications, Scope.READ),
-    Route("GET", "/v1/recipients/{id}/deliveries", deliveries, Scope.READ),
+    Route(
+        "GET",
+        "/v1/notifications",
+        notifications,
+        Scope.READ,
+        about=About({200: Page[NotificationAnswer]}, None, (*_FILTERS, *PAGE)),
+    ),
+    Route(
+        "GET",
+        "/v1/recipients/{id}/deliveries",
+        deliveries,
+        Scope.READ,
+        about=About({200: Page[DeliveryAnswer]}, None, (RECIPIENT, *PAGE), (404,)),
+    ),
 )

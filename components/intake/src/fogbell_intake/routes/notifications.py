@@ -12,6 +12,9 @@ from fogbell.model.status import Channel, DeliveryStatus
 from fogbell.store import deliveries, notifications, progress
 from fogbell.store.database import Database
 from fogbell_intake import views
+from fogbell_intake.answers import AcceptedAnswer, DeliveryAnswer, NotificationAnswer, Page
+from fogbell_intake.bodies import NotificationBody
+from fogbell_intake.describing import PAGE, About, Body, Parameter, one_of, uuid_in_path
 from fogbell_intake.parsing import (
     choice,
     decode_cursor,
@@ -71,7 +74,7 @@ async def shown_notification(db: Database, wanted: UUID) -> views.Json | None:
 
 
 async def list_deliveries(request: Request) -> Response:
-    """``GET /v1/notifications/{id}/deliveries?status=&channel=&limit=&after=``, by id."""
+    """``GET /v1/notifications/{id}/deliveries``: 200 with a page of its deliveries, by id."""
     db, wanted = database(request), path_uuid(request, "notification")
     given = query(request, "status", "channel", "limit", "after")
     limit = page_limit(given)
@@ -96,7 +99,7 @@ def _cursor_int(text: str) -> int:
 
 
 async def read_delivery(request: Request) -> Response:
-    """``GET /v1/deliveries/{id}``."""
+    """``GET /v1/deliveries/{id}``: one delivery with its attempts."""
     query(request)
     found = await deliveries.get(database(request), path_uuid(request, "delivery"))
     if found is None:
@@ -112,9 +115,51 @@ def path_uuid(request: Request, what: str) -> UUID:
         raise not_found(f"{what} with this id") from None
 
 
+NOTIFICATION = uuid_in_path("notification")
+_KEY = Parameter(
+    "Idempotency-Key",
+    {"type": "string", "pattern": "^[!-~]{1,255}$"},
+    "Repeating the same body with it is answered with what is stored.",
+    "header",
+)
+
 ROUTES = (
-    Route("POST", "/v1/notifications", post, Scope.SEND),
-    Route("GET", "/v1/notifications/{id}", read, Scope.READ),
-    Route("GET", "/v1/notifications/{id}/deliveries", list_deliveries, Scope.READ),
-    Route("GET", "/v1/deliveries/{id}", read_delivery, Scope.READ),
+    Route(
+        "POST",
+        "/v1/notifications",
+        post,
+        Scope.SEND,
+        about=About({202: AcceptedAnswer}, Body(NotificationBody), (_KEY,)),
+    ),
+    Route(
+        "GET",
+        "/v1/notifications/{id}",
+        read,
+        Scope.READ,
+        about=About({200: NotificationAnswer}, None, (NOTIFICATION,), (404, 422)),
+    ),
+    Route(
+        "GET",
+        "/v1/notifications/{id}/deliveries",
+        list_deliveries,
+        Scope.READ,
+        about=About(
+            {200: Page[DeliveryAnswer]},
+            None,
+            (
+                NOTIFICATION,
+                one_of("status", DeliveryStatus, "Only those of this status."),
+                one_of("channel", Channel, "Only those of this channel."),
+                *PAGE,
+            ),
+            (404,),
+        ),
+    ),
+    Route(
+        "GET",
+        "/v1/deliveries/{id}",
+        read_delivery,
+        Scope.READ,
+        about=About({200: DeliveryAnswer}, None, (uuid_in_path("delivery"),), (404, 422)),
+    ),
 )

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from pydantic import ConfigDict
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -10,6 +11,8 @@ from fogbell.model.address import RECIPIENT_ID, Addresses
 from fogbell.model.api_key import Scope
 from fogbell.model.recipient import Recipient
 from fogbell.store import recipients
+from fogbell_intake.answers import ImportAnswer, Page, RecipientAnswer
+from fogbell_intake.describing import PAGE, RECIPIENT, About, Body, Parameter, Text
 from fogbell_intake.imports import CSV, NDJSON, import_recipients
 from fogbell_intake.merging import change_recipient
 from fogbell_intake.parsing import (
@@ -134,11 +137,78 @@ def _addresses(addresses: Addresses) -> dict[str, Any]:
     }
 
 
+def _id_left_out(schema: dict[str, Any]) -> None:
+    schema.pop("required")
+
+
+class RecipientBody(Recipient):
+    """Body of PUT for the document: a recipient, whose id may be left to the path."""
+
+    model_config = ConfigDict(json_schema_extra=_id_left_out)
+
+
+_PATCH = Body(
+    schema={
+        "type": "object",
+        "description": "Fields of a recipient to change; null takes one away (RFC 7396).",
+    },
+    media_types=(MERGE_PATCH, JSON),
+)
+_IMPORT = Body(
+    texts=(
+        Text(NDJSON, "One recipient a line, as PUT takes it but with its id. No limit in length."),
+        Text(
+            CSV,
+            "With a header: id, email, sms, webhook_url, locale, time_zone, groups (separated by"
+            " ;) and attributes.NAME. No limit in length.",
+        ),
+    )
+)
+_GROUP = Parameter("group", {"type": "string", "pattern": RECIPIENT_ID}, "Only its members.")
+
 ROUTES = (
-    Route("POST", "/v1/recipients/import", import_many, Scope.MANAGE),
-    Route("PUT", "/v1/recipients/{id}", put, Scope.MANAGE),
-    Route("GET", "/v1/recipients", index, Scope.READ),
-    Route("GET", "/v1/recipients/{id}", get, Scope.READ),
-    Route("PATCH", "/v1/recipients/{id}", patch, Scope.MANAGE),
-    Route("DELETE", "/v1/recipients/{id}", delete, Scope.MANAGE),
+    Route(
+        "POST",
+        "/v1/recipients/import",
+        import_many,
+        Scope.MANAGE,
+        about=About({200: ImportAnswer}, _IMPORT),
+    ),
+    Route(
+        "PUT",
+        "/v1/recipients/{id}",
+        put,
+        Scope.MANAGE,
+        about=About(
+            {200: RecipientAnswer, 201: RecipientAnswer}, Body(RecipientBody), (RECIPIENT,)
+        ),
+    ),
+    Route(
+        "GET",
+        "/v1/recipients",
+        index,
+        Scope.READ,
+        about=About({200: Page[RecipientAnswer]}, None, (_GROUP, *PAGE)),
+    ),
+    Route(
+        "GET",
+        "/v1/recipients/{id}",
+        get,
+        Scope.READ,
+        about=About({200: RecipientAnswer}, None, (RECIPIENT,), (404,)),
+    ),
+    Route(
+        "PATCH",
+        "/v1/recipients/{id}",
+        patch,
+        Scope.MANAGE,
+        about=About({200: RecipientAnswer}, _PATCH, (RECIPIENT,), (404,)),
+    ),
+    Route(
+        "DELETE",
+        "/v1/recipients/{id}",
+        delete,
+        Scope.MANAGE,
+        about=About({204: None}, None, (RECIPIENT,), (404,)),
+    ),
 )

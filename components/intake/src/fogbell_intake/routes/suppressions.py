@@ -16,6 +16,8 @@ from fogbell.model.api_key import Scope
 from fogbell.model.status import Channel
 from fogbell.store import suppressions
 from fogbell.store.suppressions import Suppression
+from fogbell_intake.answers import SuppressionAnswer
+from fogbell_intake.describing import About, Body, Parameter
 from fogbell_intake.parsing import is_empty, json_object, rfc3339
 from fogbell_intake.problems import Problem, invalid_parameter, not_found, validate
 from fogbell_intake.routing import Route, database
@@ -99,8 +101,37 @@ def suppression_document(found: Suppression) -> dict[str, Any]:
 
 _PATH = "/v1/suppressions/{channel}/{address:path}"
 
+_PLACE = (
+    Parameter("channel", {"enum": list(_CHECKS)}, "What the address is for.", "path"),
+    Parameter(
+        "address", {"type": "string", "minLength": 1}, "The address, percent-encoded.", "path"
+    ),
+)
+
 ROUTES = (
-    Route("PUT", _PATH, put, Scope.MANAGE),
-    Route("GET", _PATH, get, Scope.READ),
-    Route("DELETE", _PATH, delete, Scope.MANAGE),
+    Route(
+        "PUT",
+        _PATH,
+        put,
+        Scope.MANAGE,
+        about=About(
+            {200: SuppressionAnswer, 201: SuppressionAnswer},
+            Body(SuppressionBody, optional=True),
+            _PLACE,
+        ),
+    ),
+    Route(
+        "GET",
+        _PATH,
+        get,
+        Scope.READ,
+        about=About({200: SuppressionAnswer}, None, _PLACE, (404, 422)),
+    ),
+    Route(
+        "DELETE",
+        _PATH,
+        delete,
+        Scope.MANAGE,
+        about=About({204: None}, None, _PLACE, (404, 422)),
+    ),
 )

@@ -15,6 +15,8 @@ from fogbell.model.status import Channel
 from fogbell.rendering import TemplateSyntaxError, check_part
 from fogbell.store import templates
 from fogbell_intake import problem_types as types
+from fogbell_intake.answers import PreviewAnswer, TemplateAnswer
+from fogbell_intake.describing import About, Body, Parameter
 from fogbell_intake.parsing import json_object
 from fogbell_intake.previews import PreviewBody, preview
 from fogbell_intake.problems import (
@@ -111,7 +113,7 @@ async def get_version(request: Request) -> Response:
 
 
 async def show_preview(request: Request) -> Response:
-    """200 with every part rendered; see `previews.preview`."""
+    """200 with every part rendered; a variable that is not there is an error."""
     body = validate(PreviewBody, await json_object(request))
     version = None if body.version is None else str(body.version)
     template = await _known(request, version)
@@ -147,9 +149,43 @@ def _path(template: Template) -> str:
     return f"/v1/templates/{template.name}/versions/{template.version}"
 
 
+_NAMED = Parameter(
+    "name", {"type": "string", "pattern": f"^{_NAME.pattern}$"}, "The template's name.", "path"
+)
+_NUMBER = Parameter(
+    "version",
+    {"type": "integer", "minimum": 1, "maximum": 10**9 - 1},
+    "Versions count from 1.",
+    "path",
+)
+
 ROUTES = (
-    Route("PUT", "/v1/templates/{name}", put, Scope.MANAGE),
-    Route("GET", "/v1/templates/{name}", get, Scope.READ),
-    Route("GET", "/v1/templates/{name}/versions/{version}", get_version, Scope.READ),
-    Route("POST", "/v1/templates/{name}/preview", show_preview, Scope.READ),
+    Route(
+        "PUT",
+        "/v1/templates/{name}",
+        put,
+        Scope.MANAGE,
+        about=About({200: TemplateAnswer, 201: TemplateAnswer}, Body(TemplateBody), (_NAMED,)),
+    ),
+    Route(
+        "GET",
+        "/v1/templates/{name}",
+        get,
+        Scope.READ,
+        about=About({200: TemplateAnswer}, None, (_NAMED,), (404,)),
+    ),
+    Route(
+        "GET",
+        "/v1/templates/{name}/versions/{version}",
+        get_version,
+        Scope.READ,
+        about=About({200: TemplateAnswer}, None, (_NAMED, _NUMBER), (404,)),
+    ),
+    Route(
+        "POST",
+        "/v1/templates/{name}/preview",
+        show_preview,
+        Scope.READ,
+        about=About({200: PreviewAnswer}, Body(PreviewBody), (_NAMED,), (404,)),
+    ),
 )
