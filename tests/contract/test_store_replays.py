@@ -96,7 +96,7 @@ async def test_a_replayed_delivery_has_a_new_budget_and_its_history(db: Database
     left_over = {"settled_at", "reason", "not_before", "owner", "lost_owner", "alone", "releases"}
     assert not left_over & after.keys()
     assert after["sweep_at"] - after["replayed_at"] == GRACE
-    (claimed,) = await claims.claim(db, [delivery], "next", LEASE)
+    (claimed,) = await claims.claim(db, [delivery], "next", LEASE, alone=True)
     assert claimed.idempotency_key == f"{delivery}-1"
     assert (claimed.attempt_count, claimed.since) == (0, after["replayed_at"])
     assert claimed.created_at == before["created_at"]
