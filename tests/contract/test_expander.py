@@ -9,15 +9,16 @@ import pytest
 from tests.support.deliveries import GRACE, new_delivery
 from tests.support.notifications import new_notification
 from tests.support.profiling import profiled
+from tests.support.waiting import eventually
 
 from fogbell.broker import Publisher, Topology
-from fogbell.expansion import expander
+from fogbell.expansion import checkpoints, expander
 from fogbell.expansion.expander import PAGES_IN_FLIGHT, Expander, Expansion, ExpansionSettings
 from fogbell.model.content import Content
 from fogbell.model.notification import Audience, NamedRecipient, Notification
 from fogbell.model.recipient import Recipient
-from fogbell.model.status import Channel, Lane, NotificationStatus
-from fogbell.store import deliveries, expansions, notifications, recipients
+from fogbell.model.status import Channel, DeliveryStatus, Lane, NotificationStatus
+from fogbell.store import deliveries, expansions, notifications, progress, recipients
 from fogbell.store.database import Database
 
 PAGE = 5
@@ -96,6 +97,31 @@ async def test_an_audience_with_few_hits_is_found_to_its_end(
     run = await _run(db, audience=Audience(match={"plan": "pro"}))
     expansion = await _expand(db, run.id)
     assert (expansion.inserted, expansion.finished) == (2, True)
+
+
+async def test_how_much_is_inserted_is_told_meanwhile_and_kept_for_the_next_start(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "CHECKPOINT_INTERVAL", 0.0)
+    monkeypatch.setattr(checkpoints, "SUMMARY_INTERVAL", 0.0)
+    monkeypatch.setattr(progress, "EXACT_LIMIT", PAGE)
+    await _people(db, 20 * PAGE)
+    run = await _run(db, channels=(Channel.EMAIL, Channel.INBOX), throttle_per_second=10 * PAGE)
+    work = asyncio.create_task(_expander(db).expand(run.id))
+
+    async def half_way() -> bool:
+        reached = await progress.progress(db, run.id)
+        return reached is not None and reached.totals[DeliveryStatus.DEAD] >= 8 * PAGE
+
+    await eventually(half_way, 20, 0.05)
+    stored = await db.notifications.find_one({"_id": run.id}) or {}
+    assert stored["expansion"]["inserted"]["inbox"] >= 8 * PAGE
+    assert stored["summary"]["by_channel"]["email"]["pending"] >= 6 * PAGE
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)
+    lease = await expansions.take(db, run.id, "next", GRACE)
+    assert lease is not None
+    assert lease.inserted["email"] == lease.inserted["inbox"] >= 8 * PAGE
 
 
 SLOW = "{% for i in (1..4000) %}{{ data.x | upcase | downcase }}{% endfor %}"

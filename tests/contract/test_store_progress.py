@@ -13,7 +13,7 @@ from fogbell import identity
 from fogbell.identity import uuid7
 from fogbell.model.notification import Progress
 from fogbell.model.status import Channel, DeliveryStatus, NotificationStatus
-from fogbell.store import counting, deliveries, notifications, progress, sweeping
+from fogbell.store import counting, deliveries, expansions, notifications, progress, sweeping
 from fogbell.store.database import Database, Document
 from fogbell.store.progress import Unsettled
 
@@ -89,6 +89,56 @@ async def test_while_it_is_expanding_nothing_is_said_about_delivered_ones(db: Da
     reached = await progress.progress(db, notification)
     assert reached is not None
     assert reached.by_channel == {EMAIL: {S.PENDING: 1}}
+
+
+async def _expanding(db: Database, inserted: int) -> UUID:
+    """A run that has been told to have so many deliveries by now."""
+    notification = await _notification(db, None)
+    await expansions.take(db, notification, "token", GRACE)
+    given = {"email": inserted}
+    assert await expansions.checkpoint(db, notification, "token", "3:x", GRACE, inserted=given)
+    return notification
+
+
+async def test_while_it_is_expanding_delivered_ones_are_of_what_is_known_to_be_there(
+    db: Database,
+) -> None:
+    """Or a throttled run would show none for hours."""
+    notification = await _expanding(db, 10)
+    await _insert(db, notification, S.DELIVERED, 8)
+    await _insert(db, notification, S.PENDING, 4)
+    reached = await progress.progress(db, notification)
+    assert reached is not None
+    assert reached.by_channel == {EMAIL: {S.PENDING: 4, S.DELIVERED: 6}}
+    assert reached.as_of == (await _stored(db, notification))["expansion"]["reached_at"]
+    assert await expansions.finish(db, notification, "token", GRACE)
+    reached = await progress.progress(db, notification)
+    assert reached is not None
+    assert (reached.totals[S.DELIVERED], reached.as_of) == (8, None)
+
+
+async def test_a_large_run_has_a_summary_while_it_is_expanding_and_none_of_it_after(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "EXACT_LIMIT", 20)
+    notification = await _expanding(db, 30)
+    await _insert(db, notification, S.SKIPPED, 20)
+    await progress.summarise(db, notification, "token", {"email": 30})
+    assert "summary" not in await _stored(db, notification)
+    await _insert(db, notification, S.DEAD, 1)
+    await progress.summarise(db, notification, "other", {"email": 30})
+    assert "summary" not in await _stored(db, notification)
+    await progress.summarise(db, notification, "token", {"email": 30})
+    await _insert(db, notification, S.PENDING, 5)
+    reached = await progress.progress(db, notification)
+    assert reached is not None
+    assert reached.totals == NOTHING | {S.SKIPPED: 20, S.DEAD: 1, S.DELIVERED: 9}
+    assert reached.as_of is not None
+    # It says that nothing is outstanding, which holds of a part alone.
+    await expansions.finish(db, notification, "token", GRACE)
+    reached = await progress.progress(db, notification)
+    assert reached is not None
+    assert reached.outstanding == 5
 
 
 async def test_an_unknown_notification_has_no_progress(db: Database) -> None:
@@ -282,7 +332,7 @@ async def test_no_command_counts_more_than_a_piece_of_a_large_run(
     """Or a run of millions could never be finished, nor settled."""
     notification = await _slow_pieces(db, monkeypatch, S.PENDING)
     async with profiled(db, db.deliveries) as seen:
-        assert await progress.count_expanded(db, notification) == {"email": 600}
+        assert await counting.count_expanded(db, notification) == {"email": 600}
         _, (reached,) = await _settle(db)
     assert reached.totals == NOTHING | {S.PENDING: 600, S.DELIVERED: 5}
     examined = [entry["keysExamined"] for entry in seen]

@@ -7,7 +7,7 @@ prefix of pages that are done, so a resumed expansion misses nobody.
 import asyncio
 import contextlib
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +17,7 @@ import structlog
 
 from fogbell.broker import InboxEvent, Publisher
 from fogbell.expansion.audience import Page, audience_pages
+from fogbell.expansion.checkpoints import Checkpoints, LeaseLostError
 from fogbell.expansion.plan import Contents, Planner
 from fogbell.identity import recipient_hash
 from fogbell.model.delivery import NewDelivery
@@ -34,9 +35,6 @@ PAGE = 1000
 """People a page: large enough for one insert to pay, small enough to be lost cheaply."""
 
 PAGES_IN_FLIGHT = 3
-CHECKPOINT_INTERVAL = 0.5
-"""Seconds between two checkpoints while pages keep finishing."""
-
 EVENT_ITEMS = 500
 
 
@@ -55,10 +53,6 @@ class Expansion:
 
     inserted: int = 0
     finished: bool = False
-
-
-class LeaseLostError(Exception):
-    """Another process has taken the expansion over, or it was cancelled."""
 
 
 class Expander:
@@ -102,7 +96,7 @@ class Expander:
     async def _walk(self, lease: ExpansionLease, expansion: Expansion) -> None:
         planner = Planner(await load_contents(self._db, lease.notification), self._on_unknown)
         pace = Pace(lease.notification.throttle_per_second)
-        under_way: deque[tuple[str, asyncio.Task[int]]] = deque()
+        under_way: deque[tuple[str, asyncio.Task[Counter[str]]]] = deque()
         checkpoints = Checkpoints(self._db, lease, self._settings.lease)
         look_up = LookUp(resumed=lease.resumed)
         size = min(PAGE, pace.per_second or PAGE)
@@ -131,8 +125,8 @@ class Expander:
 
     async def _finish_all(
         self,
-        under_way: deque[tuple[str, "asyncio.Task[int]"]],
-        checkpoints: "Checkpoints",
+        under_way: deque[tuple[str, "asyncio.Task[Counter[str]]"]],
+        checkpoints: Checkpoints,
         expansion: Expansion,
     ) -> None:
         while under_way:
@@ -140,18 +134,20 @@ class Expander:
 
     async def _finish_oldest(
         self,
-        under_way: deque[tuple[str, "asyncio.Task[int]"]],
-        checkpoints: "Checkpoints",
+        under_way: deque[tuple[str, "asyncio.Task[Counter[str]]"]],
+        checkpoints: Checkpoints,
         expansion: Expansion,
     ) -> None:
         cursor, task = under_way[0]
         while not (await asyncio.wait({task}, timeout=checkpoints.renew_every))[0]:
             await checkpoints.renew()
-        expansion.inserted += await task
+        inserted = await task
         under_way.popleft()
-        await checkpoints.reach(cursor)
+        expansion.inserted += inserted.total()
+        await checkpoints.reach(cursor, inserted)
 
-    async def _store(self, planner: Planner, page: Page, look_up: "LookUp") -> int:
+    async def _store(self, planner: Planner, page: Page, look_up: "LookUp") -> Counter[str]:
+        """Insert and publish a page; how many were really new, by channel."""
         # Asked for each page: a long expansion may outlast its notification.
         late = expired(planner.notification.expires_at, self._db.clock.now())
         new = await planner.deliveries(page.people, skip="expired" if late else None)
@@ -164,7 +160,7 @@ class Expander:
         new = await deliveries.insert(self._db, new, self._settings.grace)
         if new:
             await publish_new(self._publisher, new)
-        return len(new)
+        return Counter(delivery.channel.value for delivery in new)
 
 
 class LookUp:
@@ -186,35 +182,6 @@ class LookUp:
     def seen(self, there: int) -> None:
         """A page was looked up, and so many of its deliveries were there."""
         self._left = PAGES_IN_FLIGHT + 1 if there else self._left - 1
-
-
-class Checkpoints:
-    """Moves the cursor at most every `CHECKPOINT_INTERVAL`, which renews the lease as well."""
-
-    def __init__(self, db: Database, lease: ExpansionLease, span: timedelta) -> None:
-        self._db = db
-        self._lease = lease
-        self._span = span
-        self._cursor = lease.cursor
-        self._last = time.monotonic()
-        self.renew_every = span.total_seconds() / 4
-        """Seconds after which `renew` is due where no page is done: one may take a minute."""
-
-    async def reach(self, cursor: str) -> None:
-        """Everything up to ``cursor`` is done. Raises `LeaseLostError`."""
-        self._cursor = cursor
-        if time.monotonic() - self._last >= CHECKPOINT_INTERVAL:
-            await self.renew()
-
-    async def renew(self) -> None:
-        """Write down how far it is. Raises `LeaseLostError`."""
-        lease = self._lease
-        held = await expansions.checkpoint(
-            self._db, lease.notification.id, lease.token, self._cursor, self._span
-        )
-        if not held:
-            raise LeaseLostError
-        self._last = time.monotonic()
 
 
 class Pace:

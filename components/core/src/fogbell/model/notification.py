@@ -121,8 +121,8 @@ class Notification:
 class Progress:
     """Totals over a notification's deliveries.
 
-    ``as_of`` is set where they are a summary written by a sweep, and None where they were counted
-    for this answer or are frozen.
+    ``as_of`` is set where they are a summary written by a sweep, or where the run is expanding:
+    then at least so many are delivered. None where all was counted for this answer, or is frozen.
     """
 
     totals: dict[DeliveryStatus, int]

@@ -11,9 +11,9 @@ from pymongo import ASCENDING
 
 from fogbell.model.status import Cause, DeliveryStatus, sources
 from fogbell.store.claims import milliseconds
+from fogbell.store.counting import count_expanded
 from fogbell.store.database import Database, Document, store_call
 from fogbell.store.indexes import OUTSTANDING_KEYS, undelivered
-from fogbell.store.progress import count_expanded
 
 PAGE = 1_000
 

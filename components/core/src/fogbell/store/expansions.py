@@ -4,7 +4,7 @@ A cursor is a string that grows as the expansion proceeds, so that ``$max`` keep
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,8 +14,8 @@ from pymongo import ReturnDocument
 from fogbell.model.notification import Notification
 from fogbell.store.claims import milliseconds
 from fogbell.store.codec import notification_value
+from fogbell.store.counting import count_expanded
 from fogbell.store.database import Database, Document, store_call
-from fogbell.store.progress import count_expanded
 
 COUNT_LEASE = timedelta(seconds=30)
 """Renewed before each piece that is counted, which takes half a second or so."""
@@ -30,13 +30,15 @@ class ExpansionLease:
     """A notification that this process alone expands until the lease ends.
 
     Everything up to ``cursor`` is inserted (None: nothing yet). ``resumed`` tells that another
-    start came before, so that something behind the cursor may be inserted as well.
+    start came before, so that something behind the cursor may be inserted as well. ``inserted``
+    is what earlier starts are known to have inserted, by channel.
     """
 
     notification: Notification
     token: str
     cursor: str | None
     resumed: bool
+    inserted: Mapping[str, int] = field(default_factory=dict)
 
 
 @store_call
@@ -74,18 +76,35 @@ async def take(
         return None
     state = document["expansion"]
     return ExpansionLease(
-        notification_value(document), token, state.get("cursor"), resumed=state["starts"] > 1
+        notification_value(document),
+        token,
+        state.get("cursor"),
+        resumed=state["starts"] > 1,
+        inserted=state.get("inserted") or {},
     )
 
 
 @store_call
 async def checkpoint(
-    db: Database, notification_id: UUID, token: str, cursor: str | None, lease: timedelta
+    db: Database,
+    notification_id: UUID,
+    token: str,
+    cursor: str | None,
+    lease: timedelta,
+    *,
+    inserted: Mapping[str, int] | None = None,
 ) -> bool:
     """Move the cursor ahead and renew the lease; False where it is lost, or the run cancelled.
 
-    Without a ``cursor`` it stays where it is.
+    Without a ``cursor`` it stays where it is. ``inserted`` is how many deliveries there are up to
+    it, by channel, so that progress can be told meanwhile.
     """
+    known: Document = {}
+    if inserted is not None:
+        known = {
+            "expansion.inserted": {"$literal": dict(inserted)},
+            "expansion.reached_at": "$$NOW",
+        }
     until = {"$add": ["$$NOW", milliseconds(lease)]}
     result = await db.notifications.update_one(
         {
@@ -99,6 +118,7 @@ async def checkpoint(
                     "expansion.cursor": {"$max": ["$expansion.cursor", {"$literal": cursor}]},
                     "expansion.until": until,
                     "sweep_at": until,
+                    **known,
                 }
             }
         ],
@@ -132,7 +152,8 @@ async def finish(db: Database, notification_id: UUID, token: str, look_after: ti
                     "sweep_at": {"$add": ["$$NOW", milliseconds(look_after)]},
                 }
             },
-            {"$unset": ["expansion"]},
+            # What was true of a part is not true of the whole.
+            {"$unset": ["expansion", "summary"]},
         ],
     )
     return bool(result.matched_count)

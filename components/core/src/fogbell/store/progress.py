@@ -5,8 +5,7 @@ what is outstanding, not what is done. Below `EXACT_LIMIT` it is exact, above it
 sweep writes.
 """
 
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,12 +15,15 @@ from pymongo import UpdateOne
 
 from fogbell.model.notification import Progress
 from fogbell.model.status import Channel, DeliveryStatus
-from fogbell.store.counting import ByChannel, pieces, undelivered, undelivered_of_large
+from fogbell.store.counting import ByChannel, undelivered, undelivered_of_large
 from fogbell.store.database import Database, Document, store_call
 from fogbell.store.indexes import NOT_DELIVERED, OUTSTANDING
 
 EXACT_LIMIT = 10_000
 """Above this many undelivered ones, progress is a summary (a full count of a million: 0.3 s)."""
+
+SUMMARY_SECONDS = 1.0
+"""How long the count for a summary may hold up the expansion that writes it."""
 
 LARGE = 100_000
 """A run with more deliveries is counted piece by piece."""
@@ -34,7 +36,8 @@ BATCH = 500_000
 async def progress(db: Database, notification_id: UUID) -> Progress | None:
     """Totals of one notification, or None where it does not exist."""
     document = await db.notifications.find_one(
-        {"_id": notification_id}, {"expected_by_channel": 1, "frozen": 1, "summary": 1}
+        {"_id": notification_id},
+        {"expected_by_channel": 1, "frozen": 1, "summary": 1, "expansion": 1},
     )
     if document is None:
         return None
@@ -48,7 +51,32 @@ async def progress(db: Database, notification_id: UUID) -> Progress | None:
         return _stored_progress(summary["by_channel"], summary["as_of"])
     else:
         counted = await undelivered_of_large(db, notification_id)
-    return summed(_with_delivered(document.get("expected_by_channel"), counted))
+    expansion = document.get("expansion", {})
+    # While it is expanding, of what is known to be inserted: more may be delivered than it says.
+    expected = document.get("expected_by_channel") or expansion.get("inserted")
+    return summed(_with_delivered(expected, counted), expansion.get("reached_at"))
+
+
+@store_call
+async def summarise(
+    db: Database, notification_id: UUID, token: str, inserted: Mapping[str, int]
+) -> None:
+    """Write a summary of a run that is being expanded under ``token``, where there is much of it.
+
+    ``inserted`` is how many deliveries there are at least, by channel.
+    """
+    if not await _many_undelivered(db, notification_id):
+        return
+    counted = await undelivered_of_large(db, notification_id, SUMMARY_SECONDS)
+    reached = summed(_with_delivered(inserted, counted), db.clock.now())
+    await db.notifications.update_one(
+        {"_id": notification_id, "expansion.owner": token},
+        {"$set": {"summary": _summary(reached)}},
+    )
+
+
+def _summary(reached: Progress) -> Document:
+    return {"by_channel": plain(reached.by_channel), "as_of": reached.as_of}
 
 
 async def _many_undelivered(db: Database, notification_id: UUID) -> bool:
@@ -61,7 +89,7 @@ async def _many_undelivered(db: Database, notification_id: UUID) -> bool:
 
 
 def _with_delivered(expected: Mapping[str, int] | None, counted: ByChannel) -> ByChannel:
-    """Add delivered = expected - the others; unknown, and so absent, while it is expanding."""
+    """Add delivered = expected - the others; absent before the first checkpoint of a run."""
     result: ByChannel = {channel: dict(statuses) for channel, statuses in counted.items()}
     for name, number in (expected or {}).items():
         statuses = result.setdefault(Channel(name), {})
@@ -101,31 +129,6 @@ def _stored_progress(document: Mapping[str, Any], as_of: datetime | None) -> Pro
         },
         as_of,
     )
-
-
-async def _nothing() -> None:
-    return
-
-
-@store_call
-async def count_expanded(
-    db: Database, notification_id: UUID, before_each: Callable[[], Awaitable[None]] = _nothing
-) -> dict[str, int]:
-    """How many deliveries a notification has, by channel: asked once, when it is expanded.
-
-    ``before_each`` piece, of half a second or so, is where a lease may be renewed.
-    """
-    counted: Counter[str] = Counter()
-    for piece in pieces(notification_id):
-        await before_each()
-        ids = {"$gte": piece.first, "$lte": piece.last}
-        pipeline: list[Document] = [
-            {"$match": {"_id": ids, "notification_id": notification_id}},
-            {"$group": {"_id": "$channel", "count": {"$sum": 1}}},
-        ]
-        async for row in db.deliveries.aggregate(pipeline, hint="_id_"):
-            counted[row["_id"]] += row["count"]
-    return dict(counted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,8 +276,10 @@ def _freeze_update(
 
 
 def _summary_update(candidate: Unsettled, reached: Progress, again_at: datetime) -> UpdateOne:
-    summary = {"by_channel": plain(reached.by_channel), "as_of": reached.as_of}
     return UpdateOne(
         _as_counted(candidate),
-        {"$set": {"summary": summary, "sweep_at": again_at}, "$inc": {"settle_checks": 1}},
+        {
+            "$set": {"summary": _summary(reached), "sweep_at": again_at},
+            "$inc": {"settle_checks": 1},
+        },
     )
