@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse, Response
 from tests.support import twilio
 from tests.support.providers import served, work_for
 from tests.support.twilio import ACCOUNT, TOKEN, VALID, Gateway
-from tests.support.webhooks import Receiver, hang, raw
+from tests.support.webhooks import Answer, Receiver, hang, raw
 
 from fogbell.model.address import Addresses
 from fogbell.model.content import Part, PushContent, SmsContent
@@ -179,7 +179,7 @@ async def test_an_answer_that_leaves_open_what_was_done_is_never_retried(
 
 
 @pytest.mark.parametrize("answer", [raw(b"", close=True), raw(b"HTTP/1.1 2", close=True), hang])
-async def test_a_message_whose_answer_is_lost_is_never_retried(answer: twilio.Response) -> None:
+async def test_a_message_whose_answer_is_lost_is_never_retried(answer: Answer) -> None:
     async with (
         Receiver(answers=[answer]).listen() as receiver,
         open_sender(f"http://127.0.0.1:{receiver.port}", send_timeout=0.5) as sender,

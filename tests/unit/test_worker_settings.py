@@ -2,6 +2,7 @@
 
 import pytest
 from pydantic import ValidationError
+from tests.support.fcm import PROJECT, service_account
 
 from fogbell.model.status import Channel
 from fogbell_worker.settings import WorkerSettings
@@ -50,3 +51,18 @@ def test_a_channel_that_lacks_its_settings_stops_the_start(
     monkeypatch.setenv("FOGBELL_CHANNELS", channel)
     with pytest.raises(ValidationError, match=f"FOGBELL_{channel.upper()}__"):
         WorkerSettings()
+
+
+def test_push_is_configured_by_a_key_files_text_and_by_a_list(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FOGBELL_CHANNELS", "push")
+    monkeypatch.setenv("FOGBELL_PUSH__FCM_CREDENTIALS", service_account("http://127.0.0.1"))
+    monkeypatch.setenv("FOGBELL_PUSH__ALLOWED_PORTS", "[443]")
+    settings = WorkerSettings()
+    assert settings.push is not None
+    assert settings.push.allowed_ports == [443]
+    account = settings.push.service_account()
+    assert account is not None
+    assert account.project == PROJECT
+    assert settings.send_timeouts() == {Channel.PUSH: 15}
