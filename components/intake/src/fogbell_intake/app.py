@@ -15,7 +15,7 @@ from fogbell.broker import EventListener, Publisher, Topology
 from fogbell.store.database import Database, StoreUnavailableError
 from fogbell.store.indexes import ensure_indexes
 from fogbell.telemetry.health import serve_health
-from fogbell_intake import problems
+from fogbell_intake import openapi, problems
 from fogbell_intake.accepting import Accepter
 from fogbell_intake.auth import KeyRing
 from fogbell_intake.chores import Chores
@@ -58,6 +58,7 @@ def create_app(settings: IntakeSettings) -> Starlette:
         exception_handlers=dict.fromkeys(problems.HANDLED, problems.handle),
         lifespan=lifespan,
     )
+    app.state.openapi = openapi.text(TABLE)
     app.state.stopping = asyncio.Event()
     app.state.preview_slots = asyncio.Semaphore(PREVIEWS_AT_ONCE)
     return app

@@ -5,7 +5,7 @@ tries every scope) is built from the table, so that no route can be forgotten.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,6 +17,8 @@ from fogbell_intake.auth import Caller, KeyRing
 from fogbell_intake.describing import About
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+UNDESCRIBED = About()
+"""Of a route that is in no document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +33,10 @@ class Route:
     endpoint: Endpoint
     scope: Scope | None
     authentication: str = "api_key"
-    about: About = field(default_factory=About)
+    about: About = UNDESCRIBED
 
 
-def public(path: str, endpoint: Endpoint, about: About) -> Route:
+def public(path: str, endpoint: Endpoint, about: About = UNDESCRIBED) -> Route:
     """A page that anybody may read."""
     return Route("GET", path, endpoint, scope=None, authentication="none", about=about)
 
