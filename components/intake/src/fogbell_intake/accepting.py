@@ -5,7 +5,6 @@ so nothing is added to a lone post.
 """
 
 import asyncio
-import contextlib
 import hashlib
 import json
 from collections.abc import Sequence
@@ -95,6 +94,7 @@ class Accepter:
         self._grace = grace
         self._waiting: list[_Waiting] = []
         self._wake = asyncio.Event()
+        self._closing = False
         self._publishes: set[asyncio.Task[None]] = set()
         self._task = asyncio.create_task(self._run())
 
@@ -111,19 +111,19 @@ class Accepter:
         return await done
 
     async def close(self) -> None:
-        """Commit what waits, and give its publishing a moment."""
-        while self._waiting:
-            await asyncio.sleep(0)
-            await self._commit_next()
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        """Commit what waits and what is under way, and give its publishing a moment."""
+        self._closing = True
+        self._wake.set()
+        await self._task
         await asyncio.gather(*self._publishes, return_exceptions=True)
 
     async def _run(self) -> None:
-        while True:
-            await self._wake.wait()
-            await self._commit_next()
+        while self._waiting or not self._closing:
+            if self._waiting:
+                await self._commit_next()
+            else:
+                self._wake.clear()
+                await self._wake.wait()
 
     async def _commit_next(self) -> None:
         group = self._take()
@@ -132,7 +132,6 @@ class Accepter:
         except StoreUnavailableError as error:
             # The next groups would only find out the same, ten seconds each.
             gone, self._waiting = self._waiting, []
-            self._wake.clear()
             for waiting in (*group, *gone):
                 waiting.fail(error)
         except Exception as error:
@@ -148,8 +147,6 @@ class Accepter:
                 break
             size += 1
         taken, self._waiting = self._waiting[:size], self._waiting[size:]
-        if not self._waiting:
-            self._wake.clear()
         return _merged(taken)
 
     async def _commit(self, group: list[_Waiting]) -> None:
