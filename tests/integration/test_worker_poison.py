@@ -73,7 +73,7 @@ async def test_what_ends_every_worker_is_given_up_and_its_companions_are_deliver
         assert given_up["attempt_count"] == 0
         outcomes = [attempt["outcome"] for attempt in given_up["attempts"]]
         assert outcomes == ["lease_expired"] * given_up["lost_leases"]
-        assert account.statuses == {"dead": 1, "delivered": len(COMPANIONS)}, len(lives)
+        assert account.statuses == {"dead": 1, "delivered": len(COMPANIONS)}
         # Once with its batch, three times alone: no worker more has to die of it.
         assert given_up["lost_leases"] == 4
         assert len(lives) == 5
