@@ -132,10 +132,9 @@ class Planner:
         if not person.addresses.has(channel):
             return [self._skipped(person, channel, "no_address")]
         if channel is Channel.PUSH:
-            return [
-                self._new(person, channel, address=device.token or device.url)
-                for device in person.addresses.push
-            ]
+            # A device that is listed twice is one: the second id would be the first's.
+            keys = dict.fromkeys(device.key for device in person.addresses.push)
+            return [self._new(person, channel, address=key) for key in keys]
         return [self._new(person, channel)]
 
     def _inbox(self, person: Person) -> NewDelivery:
