@@ -63,6 +63,9 @@ WELCOME = {"template": "welcome", "content": None}
 REFUSED: dict[str, tuple[Json, str, str]] = {
     # what is wrong: (fields that replace those of a good body, code, pointer)
     "unknown recipient": (_people("ann", "bob"), "unknown-recipient", "#/audience/recipients/1"),
+    "unknown behind one who is named twice": (
+        _people("ann", "ann", "bob"), "unknown-recipient", "#/audience/recipients/2",
+    ),
     "impossible recipient": (_people("a b"), INVALID, "#/audience/recipients/0"),
     "no audience": ({"audience": {}}, INVALID, "#/audience"),
     "audience of no shape": ({"audience": ["ann"]}, INVALID, "#/audience"),

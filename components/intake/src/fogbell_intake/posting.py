@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -81,7 +81,7 @@ async def prepare(
     _check_content(body)
     audience = _audience(body)
     template = await _template(db, body)
-    people = await _directory(db, audience)
+    people = await _directory(db, body.audience.recipients)
     notification = Notification(
         id=post.id,
         origin=Origin(OriginType.API, post.caller.app, simulate=post.caller.simulate),
@@ -216,16 +216,12 @@ async def _template(db: Database, body: NotificationBody) -> Template | None:
     return template
 
 
-async def _directory(db: Database, audience: Audience) -> Mapping[str, Recipient]:
+async def _directory(db: Database, named: Sequence[NamedBody]) -> Mapping[str, Recipient]:
     """The named recipients; raises a 422 `Problem` that lists every unknown one."""
-    if not audience.recipients:
+    if not named:
         return {}
-    found = await recipients.read_many(db, [named.id for named in audience.recipients])
-    missing = [
-        (index, named.id)
-        for index, named in enumerate(audience.recipients)
-        if named.id not in found
-    ]
+    found = await recipients.read_many(db, list(dict.fromkeys(body.id for body in named)))
+    missing = [(index, body.id) for index, body in enumerate(named) if body.id not in found]
     if missing:
         first = missing[0][1]
         raise Problem(
