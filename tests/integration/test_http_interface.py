@@ -40,6 +40,7 @@ async def test_the_page_may_use_its_own_files_only(intake: Intake) -> None:
     assert allowed["default-src"] == "'none'"
     assert allowed["script-src"] == allowed["connect-src"] == "'self'"
     assert "http" not in policy
+    assert "unsafe" not in policy
     assert not re.search(r"<script>|<style>| on\w+=", (await intake.client.get("/docs")).text)
 
 

@@ -99,7 +99,7 @@ class _Operation:
         shown: Schema = {
             "operationId": _operation_id(route),
             "tags": [_tag(route)],
-            "summary": words.partition("\n\n")[0].replace("\n", " "),
+            "summary": words.partition("\n\n")[0].replace("\n", " ").replace("`", ""),
             "description": words + scope,
             "security": self._security(),
             "parameters": [_parameter(parameter) for parameter in about.parameters],

@@ -80,7 +80,7 @@ async def index(request: Request) -> Response:
 
 
 async def delete(request: Request) -> Response:
-    """204; other processes may take the key for a few seconds more (`auth.CACHE_SECONDS`)."""
+    """204; other processes may take the key for a few seconds more."""
     key_id = request.path_params["id"]
     deleted = await api_keys.delete(database(request), key_id)
     keys: KeyRing = request.app.state.keys

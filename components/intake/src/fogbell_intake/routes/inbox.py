@@ -37,7 +37,7 @@ async def create_token(request: Request) -> Response:
 async def index(request: Request) -> Response:
     """200 with a page of items, newest first.
 
-    ``unread`` beside them counts up to `inbox.UNREAD_CAP`, which an app shows as "99+".
+    ``unread`` beside them counts up to 100, which an app shows as "99+".
     """
     recipient_id = _admit(request, bearer(request)).recipient_id
     given = query(request, "limit", "after", "unread", "archived")

@@ -46,12 +46,12 @@ _PAGE: Final = """\
 </html>
 """
 POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
-"""The page's own files and requests to this intake. Swagger UI sets styles and draws its icons
-from ``data:``; keys that are typed in stay in the page's memory."""
+"""The page's own files and requests to this intake. Swagger UI draws its icons from ``data:``;
+keys that are typed in stay in the page's memory."""
 
 
 class OpenApiDocument(BaseModel):

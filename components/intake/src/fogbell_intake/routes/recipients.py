@@ -94,7 +94,7 @@ async def delete(request: Request) -> Response:
 
 
 async def import_many(request: Request) -> Response:
-    """200 once the stream has ended: ``{"imported", "rejected", "errors", "errors_truncated"}``."""
+    """200 once the stream has ended, with how many records were imported and rejected."""
     kind = check_media_type(request, NDJSON, CSV)
     report = await import_recipients(database(request), request.stream(), kind)
     return JSONResponse(report.document())
