@@ -21,7 +21,7 @@ CHECKS = (
     "response_schema_conformance",
     "positive_data_acceptance",
 )
-SECONDS = 60
+SECONDS = 90
 
 
 async def schemathesis(url: str, token: str, folder: Path) -> tuple[int | None, str]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Generic, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel, JsonValue
 
 from fogbell.model.api_key import KeyMode, Scope
 from fogbell.model.content import Content
@@ -124,13 +124,11 @@ class ReplayAnswer(NotificationAnswer):
 
 
 class AttemptAnswer(BaseModel):
-    """One try of one delivery."""
+    """One try: accepted, permanent, transient, ambiguous or lease_expired in the end."""
 
     number: int | None
     provider: str | None
-    outcome: str | None = Field(
-        description="accepted, permanent, transient, ambiguous or lease_expired"
-    )
+    outcome: str | None
     code: str | None
     enhanced_code: str | None
     detail: str | None
