@@ -72,6 +72,15 @@ async def test_a_lone_record_waits_for_no_company_in_the_transactional_lane(db: 
             await recorder.attempted(one, attempt())
 
 
+async def test_what_is_tried_alone_waits_for_no_company_in_any_lane(db: Database) -> None:
+    (first,) = await _claimed(db)
+    await _expire(db, [first.id])
+    (alone,) = (await claim_all(db, [first.id], "again", alone=True)).values()
+    async with recording(db, gather=3600.0) as (recorder, _):
+        async with asyncio.timeout(5):
+            await recorder.attempted(alone, attempt())
+
+
 async def test_a_transient_refusal_is_tried_again_after_its_backoff(db: Database) -> None:
     (one,) = await _claimed(db)
     async with recording(db) as (recorder, _):

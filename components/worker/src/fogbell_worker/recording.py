@@ -118,12 +118,16 @@ class Recorder:
     async def _run(self) -> None:
         while True:
             await self._wake.wait()
-            if self._gather:
+            if self._gather and not self._urgent():
                 await asyncio.sleep(self._gather)
             taken, self._entries = self._entries[:MOST_AT_ONCE], self._entries[MOST_AT_ONCE:]
             if not self._entries:
                 self._wake.clear()
             await self._store(taken)
+
+    def _urgent(self) -> bool:
+        """What has lost a lease is tried one at a time: no company will come, the next waits."""
+        return any(entry.delivery.lost_leases for entry in self._entries)
 
     async def _store(self, entries: Sequence[_Entry]) -> None:
         """Write until it is written: nothing is acknowledged that is not recorded."""
