@@ -115,7 +115,7 @@ async def test_a_job_that_comes_too_late_sweeps_once_all_the_same(
 async def test_a_window_is_over_by_its_last_second(start: Start, db: Database) -> None:
     await _swept_just_now(db)
     began = datetime.now(UTC)
-    end = began.second + 5
+    end = began.second + 10
     retry = await start(last_second=end, **{JOB: f"fogbell-retry-{_minute(began)}"})
     status, summary = await _end(retry)
     assert status == 0
