@@ -65,9 +65,10 @@ async def read(request: Request) -> Response:
 
 async def shown_notification(db: Database, wanted: UUID) -> views.Json | None:
     """A notification as answered, or None where there is none."""
-    # The progress first: a notification read after it is never behind its totals.
-    reached = await progress.progress(db, wanted)
+    # The notification first: totals counted before its expansion, beside an end of the expansion
+    # read after it, would show nothing outstanding and so a notification that is settled.
     notification = await notifications.get(db, wanted)
+    reached = await progress.progress(db, wanted)
     if reached is None or notification is None:
         return None
     return views.notification(notification, reached, db.clock.now())
