@@ -11,7 +11,8 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from fogbell import __version__
-from fogbell.broker import EventListener, Publisher, Topology
+from fogbell.broker import EventListener
+from fogbell.connections import Connections
 from fogbell.store.database import Database, StoreUnavailableError
 from fogbell.store.indexes import ensure_indexes
 from fogbell.telemetry.health import serve_health
@@ -80,15 +81,14 @@ async def _open(app: Starlette, settings: IntakeSettings, stack: contextlib.Asyn
     """
     state = app.state
     state.settings = settings
-    state.database = database = Database(
-        settings.mongodb.uri.get_secret_value(), settings.mongodb.database, app_name=NAME
-    )
+    state.metrics = IntakeMetrics()
+    servers = Connections.of(settings, name=NAME, count=state.metrics.published)
+    state.database = database = servers.database
     stack.callback(database.close)
     state.prepared = asyncio.Event()
     _background(stack, _prepare(database, state.prepared))
 
-    state.metrics = IntakeMetrics()
-    state.publisher = publisher = _publisher(settings, state.metrics)
+    state.publisher = publisher = servers.publisher
     publisher.start()
     stack.push_async_callback(publisher.close)
     state.broker_connected = lambda: publisher.connected
@@ -101,11 +101,16 @@ async def _open(app: Starlette, settings: IntakeSettings, stack: contextlib.Asyn
         RateLimiter(settings.http.requests_per_second),
     )
     stack.push_async_callback(state.keys.close)
-    _open_inbox(app, settings, stack)
+    _open_inbox(app, settings, stack, servers)
     await _serve_metrics(app, settings, stack)
 
 
-def _open_inbox(app: Starlette, settings: IntakeSettings, stack: contextlib.AsyncExitStack) -> None:
+def _open_inbox(
+    app: Starlette,
+    settings: IntakeSettings,
+    stack: contextlib.AsyncExitStack,
+    servers: Connections,
+) -> None:
     state = app.state
     state.tokens = TokenSigner(
         settings.inbox_token_secret, timedelta(seconds=settings.inbox.token_seconds)
@@ -114,8 +119,8 @@ def _open_inbox(app: Starlette, settings: IntakeSettings, stack: contextlib.Asyn
     hub.start()
     stack.push_async_callback(hub.close)
     state.listener = listener = EventListener(
-        settings.rabbitmq.uri.get_secret_value(),
-        _topology(settings),
+        servers.broker_uri,
+        servers.topology,
         name=NAME,
         receive=hub.receive,
         resumed=hub.resumed,
@@ -159,15 +164,6 @@ async def _serve_metrics(
     )
     app.state.metrics_port = server.port
     stack.push_async_callback(server.close)
-
-
-def _publisher(settings: IntakeSettings, metrics: IntakeMetrics) -> Publisher:
-    uri = settings.rabbitmq.uri.get_secret_value()
-    return Publisher(uri, _topology(settings), name=NAME, count=metrics.published)
-
-
-def _topology(settings: IntakeSettings) -> Topology:
-    return Topology(settings.rabbitmq.prefix, settings.rabbitmq.max_length)
 
 
 async def _prepare(database: Database, prepared: asyncio.Event) -> None:

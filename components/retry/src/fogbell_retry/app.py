@@ -12,10 +12,10 @@ from pathlib import Path
 import structlog
 
 from fogbell import __version__
-from fogbell.broker import Publisher, Topology
+from fogbell.connections import Connections
 from fogbell.model.status import PUSH_CHANNELS, Lane
 from fogbell.store import retention, sweep_state, sweeping
-from fogbell.store.database import Database, StoreUnavailableError
+from fogbell.store.database import StoreUnavailableError
 from fogbell.store.indexes import ensure_indexes
 from fogbell.telemetry.health import serve_health
 from fogbell_retry.metrics import RetryMetrics
@@ -68,20 +68,10 @@ class Retry:
         self._settings = settings
         self._once = once
         self._metrics = RetryMetrics()
-        self._db = Database(
-            settings.mongodb.uri.get_secret_value(),
-            settings.mongodb.database,
-            app_name="fogbell-retry",
-        )
-        topology = Topology(settings.rabbitmq.prefix, settings.rabbitmq.max_length)
-        self._publisher = Publisher(
-            settings.rabbitmq.uri.get_secret_value(),
-            topology,
-            name="fogbell-retry",
-            count=self._metrics.published,
-        )
+        servers = Connections.of(settings, name="fogbell-retry", count=self._metrics.published)
+        self._db, self._publisher = servers.database, servers.publisher
         self._sweeper = Sweeper(
-            self._db, self._publisher, topology, _sweep_settings(settings), self._metrics
+            self._db, self._publisher, servers.topology, _sweep_settings(settings), self._metrics
         )
         self._retention = settings.retention.retention()
         self._stop = asyncio.Event()
