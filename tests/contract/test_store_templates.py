@@ -2,6 +2,8 @@
 
 import asyncio
 
+from tests.support.profiling import profiled
+
 from fogbell.model.content import Template
 from fogbell.store import templates
 from fogbell.store.database import Database
@@ -92,3 +94,24 @@ async def test_what_is_not_there_is_none(db: Database) -> None:
     assert await templates.get_latest(db, "nothing") is None
     assert await templates.get_pinned(db, "welcome", 2) is None
     assert await templates.get_pinned(db, "welcome", 0) is None
+
+
+async def test_a_page_has_the_latest_version_of_each_name_in_order(db: Database) -> None:
+    for name, versions in {"b": 3, "a": 1, "b.c": 12, "ab": 2}.items():
+        for number in range(versions):
+            await templates.put_version(db, template(f"Hi {number}", name))
+    first = await templates.page(db, limit=3)
+    assert [(t.name, t.version) for t in first] == [("a", 1), ("ab", 2), ("b", 3)]
+    (last,) = await templates.page(db, after="b", limit=3)
+    assert (last.name, last.version, last.locales) == ("b.c", 12, ("en", "de-AT"))
+    assert (last.default_locale, last.topic) == ("en", "orders")
+    assert await templates.page(db, after="b.c", limit=3) == []
+
+
+async def test_a_page_of_templates_reads_those_that_it_shows_and_no_others(db: Database) -> None:
+    for number in range(40):
+        await templates.put_version(db, template(f"Hi {number}"))
+    await templates.put_version(db, template("Hi", "other"))
+    async with profiled(db, db.templates) as seen:
+        await templates.page(db, limit=50)
+    assert [entry["docsExamined"] for entry in seen] == [0, 2]

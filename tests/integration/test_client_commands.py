@@ -61,8 +61,21 @@ async def test_templates_go_into_fogbell_and_back(run: Run, tmp_path: Path) -> N
     assert (await run("templates", "push", str(other))).stdout == again.stdout
     (texts / "email.text").write_text("Hello.")
     await run("templates", "push", str(tmp_path), "order")
-    assert (await run("templates", "pull", str(other))).stdout == "order: version 2\n"
+    everything = tmp_path / "everything"
+    assert "order: version 2\n" in (await run("templates", "pull", str(everything))).stdout
+    assert (everything / "order/locales/en/email.text").read_text() == "Hello.\n"
+    await run("templates", "pull", str(other), "order")
     assert (other / "order/locales/en/email.text").read_text() == "Hello.\n"
+
+
+async def test_templates_are_listed_with_their_latest_versions(run: Run, intake: Intake) -> None:
+    for number in (1, 2):
+        content = {"inbox": {"title": f"Hi {number}"}}
+        await intake.client.put("/v1/templates/listed", json={"locales": {"en": content}})
+    listed = json.loads((await run("templates", "list", "--json")).stdout)
+    (found,) = [each for each in listed if each["name"] == "listed"]
+    assert (found["version"], found["locales"]) == (2, ["en"])
+    assert "listed" in (await run("templates", "list")).stdout
 
 
 async def test_a_template_that_is_refused_stops_no_other(run: Run, tmp_path: Path) -> None:

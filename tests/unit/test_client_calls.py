@@ -44,6 +44,7 @@ EXAMPLES: list[Call[Any]] = [
     calls.import_recipients(b"", "text/csv"),
     calls.create_inbox_token("{id}"),
     calls.put_template("{name}", {"locales": {}}),
+    calls.templates(),
     calls.template("{name}"),
     calls.preview_template("{name}"),
     calls.create_api_key({"name": "n", "scopes": ["send"]}),

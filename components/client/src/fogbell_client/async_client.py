@@ -135,6 +135,7 @@ class AsyncFogbell(AsyncClient):
     import_recipients = _method(calls.import_recipients)
     create_inbox_token = _method(calls.create_inbox_token)
     put_template = _method(calls.put_template)
+    templates = _list(calls.templates)
     template = _method(calls.template)
     preview_template = _method(calls.preview_template)
     suppress = _method(calls.suppress)

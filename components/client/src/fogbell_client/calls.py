@@ -33,6 +33,7 @@ from fogbell_client.documents import (
     ImportReport,
     InboxToken,
     ListedNotification,
+    ListedTemplate,
     NewApiKey,
     Notification,
     Page,
@@ -216,6 +217,11 @@ def create_inbox_token(recipient_id: str) -> Call[InboxToken]:
 def put_template(name: str, body: TemplateBody) -> Call[Template]:
     """Store a version of a template; the same content as the latest makes none."""
     return Call("PUT", path("templates", name), headers=JSON, content=encode(body))
+
+
+def templates(*, page_size: int | None = None) -> Call[Page[ListedTemplate]]:
+    """The latest version of every template, without its texts, in the order of their names."""
+    return Call("GET", path("templates"), query(limit=page_size))
 
 
 def template(name: str, version: int | None = None) -> Call[Template]:

@@ -186,6 +186,17 @@ class Template(TypedDict):
     locales: dict[str, dict[str, Json]]
 
 
+class ListedTemplate(TypedDict):
+    """The latest version of a template in a list: the locales that it has, not their texts."""
+
+    name: str
+    version: int
+    default_locale: str
+    topic: str | None
+    locales: list[str]
+    created_at: str
+
+
 class Preview(TypedDict):
     """A rendered template, a part for each channel."""
 

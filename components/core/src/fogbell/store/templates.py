@@ -3,6 +3,8 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pymongo.errors import DuplicateKeyError
@@ -12,6 +14,18 @@ from fogbell.store.database import Database, Document, store_call
 
 _CONTENDERS = 100
 """How often a version may be taken by somebody else before this gives up."""
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateSummary:
+    """A template's latest version, without its texts; ``created_at`` is that version's."""
+
+    name: str
+    version: int
+    default_locale: str
+    topic: str | None
+    locales: tuple[str, ...]
+    created_at: datetime
 
 
 class TemplateContendedError(Exception):
@@ -66,6 +80,45 @@ async def get(db: Database, name: str, version: int | None) -> Template | None:
     if version is None:
         return await get_latest(db, name)
     return await get_pinned(db, name, version)
+
+
+@store_call
+async def page(db: Database, *, after: str | None = None, limit: int) -> list[TemplateSummary]:
+    """The next ``limit`` templates behind the name ``after``, in the order of their names.
+
+    Which versions are the latest is read from the index of ids alone: a template may weigh a
+    megabyte. Of those that are shown, the texts stay in the database.
+    """
+    latest: list[Document] = [
+        {"$match": {"_id": {"$gt": _key(after or "", 2**31)}}},
+        {"$project": {"_id": 1}},
+        {"$group": {"_id": "$_id.name", "version": {"$max": "$_id.version"}}},
+        {"$sort": {"_id": 1}},
+        {"$limit": limit},
+    ]
+    found = await db.templates.aggregate(latest).to_list(None)
+    keys = [_key(document["_id"], document["version"]) for document in found]
+    shown: list[Document] = [
+        {"$match": {"_id": {"$in": keys}}},
+        {"$project": _SUMMARY},
+        {"$sort": {"_id": 1}},
+    ]
+    return [_summary(document) for document in await db.templates.aggregate(shown).to_list(None)]
+
+
+_LOCALES = {"$map": {"input": {"$objectToArray": "$locales"}, "in": "$$this.k"}}
+_SUMMARY = {"default_locale": 1, "topic": 1, "created_at": 1, "locales": _LOCALES}
+
+
+def _summary(document: Mapping[str, Any]) -> TemplateSummary:
+    return TemplateSummary(
+        name=document["_id"]["name"],
+        version=document["_id"]["version"],
+        default_locale=document["default_locale"],
+        topic=document.get("topic"),
+        locales=tuple(document["locales"]),
+        created_at=document["created_at"],
+    )
 
 
 def _key(name: str, version: int) -> Document:

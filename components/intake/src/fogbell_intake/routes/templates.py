@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
@@ -14,10 +15,18 @@ from fogbell.model.recipient import Locale
 from fogbell.model.status import Channel
 from fogbell.rendering import TemplateSyntaxError, check_part
 from fogbell.store import templates
+from fogbell.store.templates import TemplateSummary
 from fogbell_intake import problem_types as types
-from fogbell_intake.answers import PreviewAnswer, TemplateAnswer
-from fogbell_intake.describing import About, Body, Parameter
-from fogbell_intake.parsing import json_object
+from fogbell_intake.answers import Page, PreviewAnswer, TemplateAnswer
+from fogbell_intake.describing import PAGE, About, Body, Parameter
+from fogbell_intake.parsing import (
+    decode_cursor,
+    encode_cursor,
+    json_object,
+    page_limit,
+    query,
+    rfc3339,
+)
 from fogbell_intake.previews import PreviewBody, preview
 from fogbell_intake.problems import (
     FieldError,
@@ -43,6 +52,17 @@ class TemplateBody(BaseModel):
     topic: str | None = Field(default=None, max_length=100)
     sample_data: dict[str, JsonValue] = Field(default_factory=dict)
     locales: dict[Locale, Content] = Field(min_length=1, max_length=200)
+
+
+class ListedTemplate(BaseModel):
+    """The latest version of a template, without its texts; ``created_at`` is that version's."""
+
+    name: str
+    version: int
+    default_locale: str
+    topic: str | None
+    locales: list[str]
+    created_at: datetime
 
 
 async def put(request: Request) -> Response:
@@ -100,6 +120,28 @@ def _syntax_error(content: Content, channel: Channel, locale: str) -> FieldError
     except TemplateSyntaxError as error:
         return FieldError(error.detail, f"{pointer('locales', locale)}/{error.path}")
     return None
+
+
+async def index(request: Request) -> Response:
+    """200 with a page of templates in the order of their names: the latest version of each."""
+    given = query(request, "limit", "after")
+    limit = page_limit(given)
+    after = decode_cursor(given["after"], str)[0] if "after" in given else None
+    found = await templates.page(database(request), after=after, limit=limit + 1)
+    following = encode_cursor(found[limit - 1].name) if len(found) > limit else None
+    items = [_listed(template) for template in found[:limit]]
+    return JSONResponse({"items": items, "next": following})
+
+
+def _listed(template: TemplateSummary) -> dict[str, Any]:
+    return {
+        "name": template.name,
+        "version": template.version,
+        "default_locale": template.default_locale,
+        "topic": template.topic,
+        "locales": list(template.locales),
+        "created_at": rfc3339(template.created_at),
+    }
 
 
 async def get(request: Request) -> Response:
@@ -166,6 +208,13 @@ ROUTES = (
         put,
         Scope.MANAGE,
         about=About({200: TemplateAnswer, 201: TemplateAnswer}, Body(TemplateBody), (_NAMED,)),
+    ),
+    Route(
+        "GET",
+        "/v1/templates",
+        index,
+        Scope.READ,
+        about=About({200: Page[ListedTemplate]}, None, PAGE),
     ),
     Route(
         "GET",

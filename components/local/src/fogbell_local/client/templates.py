@@ -9,7 +9,7 @@ from fogbell_client import Fogbell, ProblemError
 from fogbell_client.bodies import TemplateBody
 from fogbell_local.client import template_folder
 from fogbell_local.client.connection import JsonOption, KeyOption, UrlOption, connect
-from fogbell_local.client.printing import print_json
+from fogbell_local.client.printing import print_json, print_table
 from fogbell_local.client.problems import ClientError, failure, reporting
 
 DirectoryArgument = Annotated[
@@ -68,7 +68,7 @@ def _latest(fogbell: Fogbell, name: str) -> int | None:
 def pull(
     directory: DirectoryArgument,
     names: Annotated[
-        list[str] | None, typer.Argument(help="Which; without any, those of the directory.")
+        list[str] | None, typer.Argument(help="Which; without any, every template there is.")
     ] = None,
     as_json: JsonOption = False,
     url: UrlOption = None,
@@ -76,17 +76,26 @@ def pull(
 ) -> None:
     """Write the latest versions of templates into a directory, over what stands there."""
     pulled = []
-    with reporting():
-        wanted = names or known(directory, None)
-        with connect(url, api_key) as fogbell:
-            for name in wanted:
-                template = fogbell.template(name)
-                template_folder.write(directory, template)
-                pulled.append({"name": name, "version": template["version"]})
-                if not as_json:
-                    typer.echo(f"{name}: version {template['version']}")
+    with reporting(), connect(url, api_key) as fogbell:
+        for name in names or [listed["name"] for listed in fogbell.templates()]:
+            template = fogbell.template(name)
+            template_folder.write(directory, template)
+            pulled.append({"name": name, "version": template["version"]})
+            if not as_json:
+                typer.echo(f"{name}: version {template['version']}")
     if as_json:
         print_json(pulled)
+
+
+@app.command("list")
+def list_(as_json: JsonOption = False, url: UrlOption = None, api_key: KeyOption = None) -> None:
+    """List the templates, with their latest versions."""
+    with reporting(), connect(url, api_key) as fogbell:
+        found = list(fogbell.templates())
+    if as_json:
+        print_json(found)
+        return
+    print_table(("name", "version", "locales", "topic", "created_at"), found)
 
 
 def known(directory: Path, names: list[str] | None) -> list[str]:
