@@ -39,8 +39,7 @@ async def test_no_more_than_the_prefetch_is_unfinished(
     rabbit_uri: str, topology: Topology, queue: str
 ) -> None:
     ids = await _publish(rabbit_uri, topology, 10)
-    async with Reader(rabbit_uri, topology, queue, prefetch=3).running() as reader:
-        await eventually(lambda: len(reader.received) == 3)
+    async with Reader(rabbit_uri, topology, queue, prefetch=3).holding(3) as reader:
         assert await waiting_in(rabbit_uri, queue) == 7
         reader.received[0].finish()
         await eventually(lambda: len(reader.received) == 4)
@@ -53,8 +52,7 @@ async def test_what_finishes_out_of_order_makes_room_at_once(
 ) -> None:
     """One slow message must not hold the others up."""
     ids = await _publish(rabbit_uri, topology, 12)
-    async with Reader(rabbit_uri, topology, queue, prefetch=4).running() as reader:
-        await eventually(lambda: len(reader.received) == 4)
+    async with Reader(rabbit_uri, topology, queue, prefetch=4).holding(4) as reader:
         for number in range(1, 12):
             await eventually(partial(reader.has, number + 1))
             reader.received[number].finish()
@@ -72,8 +70,7 @@ async def test_any_order_of_finishing_acknowledges_exactly_what_is_finished(
     ids = await _publish(rabbit_uri, topology, 20)
     order = sorted(range(20), key=lambda n: hash((seed, n * 7919)) % 97)
     unfinished = set(order[-3:])
-    async with Reader(rabbit_uri, topology, queue, prefetch=20).running() as reader:
-        await eventually(lambda: len(reader.received) == 20)
+    async with Reader(rabbit_uri, topology, queue, prefetch=20).holding(20) as reader:
         session = reader.consumer._session
         for place, number in enumerate(order[:-3]):
             reader.received[number].finish()
@@ -81,8 +78,7 @@ async def test_any_order_of_finishing_acknowledges_exactly_what_is_finished(
                 assert session is not None
                 await session.flush()
         assert reader.consumer._session is session
-    async with Reader(rabbit_uri, topology, queue, prefetch=20).running() as again:
-        await eventually(lambda: len(again.received) == 3)
+    async with Reader(rabbit_uri, topology, queue, prefetch=20).holding(3) as again:
         assert set(again.ids) == {ids[n] for n in unfinished}
 
 
@@ -90,12 +86,10 @@ async def test_unfinished_messages_return_when_the_consumer_closes(
     rabbit_uri: str, topology: Topology, queue: str
 ) -> None:
     ids = await _publish(rabbit_uri, topology, 5)
-    async with Reader(rabbit_uri, topology, queue, prefetch=5).running() as reader:
-        await eventually(lambda: len(reader.received) == 5)
+    async with Reader(rabbit_uri, topology, queue, prefetch=5).holding(5) as reader:
         reader.received[1].finish()
         reader.received[3].finish()
-    async with Reader(rabbit_uri, topology, queue, prefetch=5).running() as again:
-        await eventually(lambda: len(again.received) == 3)
+    async with Reader(rabbit_uri, topology, queue, prefetch=5).holding(3) as again:
         assert set(again.ids) == {ids[0], ids[2], ids[4]}
 
 
@@ -104,8 +98,7 @@ async def test_what_is_finished_after_the_loss_of_its_channel_is_harmless(
 ) -> None:
     """Its tag means nothing on the new channel, where the same number is another message."""
     await _publish(rabbit_uri, topology, 4)
-    async with Reader(rabbit_uri, topology, queue, prefetch=2).running() as reader:
-        await eventually(lambda: len(reader.received) == 2)
+    async with Reader(rabbit_uri, topology, queue, prefetch=2).holding(2) as reader:
         session = reader.consumer._session
         assert session is not None
         await session.underlay.close()
@@ -172,8 +165,7 @@ async def test_a_paused_consumer_takes_nothing_more_and_still_acknowledges(
     rabbit_uri: str, topology: Topology, queue: str
 ) -> None:
     ids = await _publish(rabbit_uri, topology, 6)
-    async with Reader(rabbit_uri, topology, queue, prefetch=3).running() as reader:
-        await eventually(lambda: len(reader.received) == 3)
+    async with Reader(rabbit_uri, topology, queue, prefetch=3).holding(3) as reader:
         await reader.consumer.pause()
         await reader.consumer.pause()
         reader.received[2].finish()

@@ -100,6 +100,13 @@ class Reader:
         finally:
             await self.consumer.close()
 
+    @asynccontextmanager
+    async def holding(self, number: int) -> AsyncIterator["Reader"]:
+        """This reader, consuming, once it has been handed ``number`` messages."""
+        async with self.running():
+            await eventually(lambda: len(self.received) == number)
+            yield self
+
 
 class Ear:
     """A listener that keeps what it hears."""

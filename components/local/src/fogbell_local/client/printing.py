@@ -36,6 +36,11 @@ def print_fields(document: Mapping[str, object]) -> None:
         typer.echo(f"{name:{width}}  {_cell(value)}")
 
 
+def print_one(document: Mapping[str, object], *, as_json: bool) -> None:
+    """One thing, as the command's ``--json`` says."""
+    print_json(document) if as_json else print_fields(document)
+
+
 def _cell(value: object) -> str:
     if value is None:
         return "-"

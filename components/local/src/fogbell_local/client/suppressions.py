@@ -6,7 +6,7 @@ import typer
 
 from fogbell_client.bodies import Channel
 from fogbell_local.client.connection import JsonOption, KeyOption, UrlOption, connect
-from fogbell_local.client.printing import print_fields, print_json
+from fogbell_local.client.printing import print_json, print_one
 from fogbell_local.client.problems import reporting
 
 ChannelArgument = Annotated[Channel, typer.Argument()]
@@ -29,7 +29,7 @@ def add(
     """Stop using an address."""
     with reporting(), connect(url, api_key) as fogbell:
         stored = fogbell.suppress(channel, address, reason=reason)
-    print_json(stored) if as_json else print_fields(stored)
+    print_one(stored, as_json=as_json)
 
 
 @app.command()
@@ -43,7 +43,7 @@ def show(
     """Show why an address is not used; status 1 where it may be."""
     with reporting(), connect(url, api_key) as fogbell:
         found = fogbell.suppression(channel, address)
-    print_json(found) if as_json else print_fields(found)
+    print_one(found, as_json=as_json)
 
 
 @app.command()
