@@ -8,11 +8,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from fogbell.model.outcome import Outcome, Reply
+from fogbell.model.outcome import Deferred, Outcome, Reply
 from fogbell.model.status import Cause, Channel, Lane
 
 BULK_AUDIENCE = 100
 """More people than this are bulk: a transactional post never waits behind its own size."""
+
+
+SHORTEST_DEFERRAL = 1.0
+"""Seconds that a delivery waits at least when no provider could be asked: never a tight loop."""
 
 
 class Ambiguous(StrEnum):
@@ -51,8 +55,8 @@ class RetryPolicy:
 class Verdict:
     """What happens to a delivery after a try.
 
-    ``cause`` is ``ACCEPTED``, ``RETRY_LATER`` (then ``delay`` seconds are set), ``GIVE_UP`` or
-    ``CANCEL``. ``reason`` is what the record shows.
+    ``cause`` is ``ACCEPTED``, ``RETRY_LATER`` or ``RELEASE`` (then ``delay`` seconds are set),
+    ``GIVE_UP`` or ``CANCEL``. ``reason`` is what the record shows.
     """
 
     cause: Cause
@@ -93,6 +97,26 @@ def judge(reply: Reply, standing: Standing, policy: RetryPolicy, jitter: float) 
     if standing.age + delay > policy.max_age:
         return Verdict(Cause.GIVE_UP, "too_old")
     return Verdict(Cause.RETRY_LATER, reply.reason or reply.outcome.value, delay)
+
+
+def judge_deferred(
+    deferred: Deferred, standing: Standing, policy: RetryPolicy, jitter: float
+) -> Verdict:
+    """What happens to a delivery that no provider could be asked to take: it waits, uncounted.
+
+    The attempts' budget stands, for nothing was tried; age, cancelling and expiry end it as ever.
+    The wait is spread evenly over [half, one and a half] of the longer of the policy's first bound
+    and what the providers asked for.
+    """
+    if standing.cancelled:
+        return Verdict(Cause.CANCEL, "cancelled")
+    if standing.expired:
+        return Verdict(Cause.GIVE_UP, "expired")
+    span = max(policy.base, deferred.retry_after, SHORTEST_DEFERRAL)
+    delay = max(SHORTEST_DEFERRAL, deferred.retry_after, span * (0.5 + jitter))
+    if standing.age + delay > policy.max_age:
+        return Verdict(Cause.GIVE_UP, "too_old")
+    return Verdict(Cause.RELEASE, deferred.reason, delay)
 
 
 def _gives_up_on_ambiguous(channel: Channel, policy: RetryPolicy) -> bool:

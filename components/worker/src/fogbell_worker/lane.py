@@ -225,12 +225,12 @@ class LaneRunner:
 
     async def _send(self, work: Work) -> None:
         try:
-            attempt = await self._sender.send(work)
+            sent = await self._sender.send(work)
         finally:
             self._slots.release()
-        if attempt.reply.suppress:
-            await self._suppress(work, attempt)
-        await self._recorder.attempted(work.delivery, attempt)
+        if isinstance(sent, Attempt) and sent.reply.suppress:
+            await self._suppress(work, sent)
+        await self._recorder.attempted(work.delivery, sent)
 
     async def _suppress(self, work: Work, attempt: Attempt) -> None:
         address, reason = suppressible_address(work), attempt.reply.reason or "refused"

@@ -17,9 +17,9 @@ from uuid import UUID
 import structlog
 
 from fogbell.model.delivery import Claimed
-from fogbell.model.outcome import Attempt, Outcome
+from fogbell.model.outcome import Attempt, Deferred, Outcome
 from fogbell.model.status import DeliveryStatus
-from fogbell.policy import RetryPolicy, Standing, Verdict, expired, judge
+from fogbell.policy import RetryPolicy, Standing, Verdict, expired, judge, judge_deferred
 from fogbell.store import notifications, records
 from fogbell.store.database import Database, StoreUnavailableError
 from fogbell.store.notifications import Ending
@@ -49,12 +49,23 @@ class Observer(Protocol):
 
 @dataclass(slots=True)
 class _Entry:
-    """What is to be recorded: an attempt to judge, or a verdict reached without one."""
+    """What is to be recorded: what came of a send, to be judged, or a verdict reached without."""
 
     delivery: Claimed
-    attempt: Attempt | None
+    sent: Attempt | Deferred | None
     verdict: Verdict | None
     done: "asyncio.Future[None]"
+
+    @property
+    def attempt(self) -> Attempt | None:
+        return self.sent if isinstance(self.sent, Attempt) else None
+
+    @property
+    def undelivered(self) -> bool:
+        """Whether it may be tried again, unless its notification has ended."""
+        if isinstance(self.sent, Attempt):
+            return self.sent.reply.outcome in (Outcome.TRANSIENT, Outcome.AMBIGUOUS)
+        return self.sent is not None
 
 
 class Recorder:
@@ -84,9 +95,9 @@ class Recorder:
         self._written = asyncio.Event()
         self._task = asyncio.create_task(self._run())
 
-    def attempted(self, delivery: Claimed, attempt: Attempt) -> "asyncio.Future[None]":
-        """Record an attempt; the future is done once it is stored."""
-        return self._add(delivery, attempt, None)
+    def attempted(self, delivery: Claimed, sent: Attempt | Deferred) -> "asyncio.Future[None]":
+        """Record what came of a send; the future is done once it is stored."""
+        return self._add(delivery, sent, None)
 
     def unsent(self, record: Record) -> "asyncio.Future[None]":
         """Record a delivery that was settled without an attempt."""
@@ -108,10 +119,10 @@ class Recorder:
         await asyncio.gather(self._task, return_exceptions=True)
 
     def _add(
-        self, delivery: Claimed, attempt: Attempt | None, verdict: Verdict | None
+        self, delivery: Claimed, sent: Attempt | Deferred | None, verdict: Verdict | None
     ) -> "asyncio.Future[None]":
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._entries.append(_Entry(delivery, attempt, verdict, done))
+        self._entries.append(_Entry(delivery, sent, verdict, done))
         self._wake.set()
         return done
 
@@ -178,11 +189,7 @@ class Recorder:
 
     async def _judged(self, entries: Sequence[_Entry]) -> list[Record]:
         """Verdicts for the attempts: cancelled and expired are looked up for those that failed."""
-        failed = {
-            e.delivery.notification_id
-            for e in entries
-            if e.attempt and e.attempt.reply.outcome in (Outcome.TRANSIENT, Outcome.AMBIGUOUS)
-        }
+        failed = {e.delivery.notification_id for e in entries if e.undelivered}
         endings = await notifications.endings(self._db, failed) if failed else {}
         now = self._db.clock.now()
         return [
@@ -191,8 +198,8 @@ class Recorder:
         ]
 
     def _judge(self, entry: _Entry, endings: Mapping[UUID, Ending], now: datetime) -> Verdict:
-        assert entry.attempt is not None
-        delivery = entry.delivery
+        delivery, sent = entry.delivery, entry.sent
+        assert sent is not None
         ending = endings.get(delivery.notification_id, _UNENDED)
         standing = Standing(
             channel=delivery.channel,
@@ -201,7 +208,9 @@ class Recorder:
             cancelled=ending.cancelled_at is not None,
             expired=expired(ending.expires_at, now),
         )
-        return judge(entry.attempt.reply, standing, self._policy, self._jitter())
+        if isinstance(sent, Deferred):
+            return judge_deferred(sent, standing, self._policy, self._jitter())
+        return judge(sent.reply, standing, self._policy, self._jitter())
 
     def _tell(self, judged: Sequence[Record], outcome: Recorded) -> None:
         now = self._db.clock.now()

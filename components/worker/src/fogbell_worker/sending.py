@@ -7,7 +7,7 @@ from fogbell.model.address import Addresses, PushAddress
 from fogbell.model.content import Part
 from fogbell.model.delivery import Claimed
 from fogbell.model.notification import Notification
-from fogbell.model.outcome import Attempt
+from fogbell.model.outcome import Attempt, Deferred
 from fogbell.model.status import Channel
 
 
@@ -34,12 +34,15 @@ class Work:
 
 
 class ChannelSender(Protocol):
-    """Renders and sends over one channel. Never raises: every ending is an `Attempt`."""
+    """Renders and sends over one channel. Never raises: every ending is a value."""
 
     channel: Channel
 
-    async def send(self, work: Work) -> Attempt:
-        """Try once, within the channel's own time limit (`send_timeout`)."""
+    async def send(self, work: Work) -> Attempt | Deferred:
+        """Try once, within the channel's own time limit (`send_timeout`).
+
+        `Deferred` where there was nobody to try it at.
+        """
 
     @property
     def send_timeout(self) -> float:

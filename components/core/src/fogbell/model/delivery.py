@@ -15,7 +15,8 @@ class NewDelivery:
     ``status`` is ``pending``, ``skipped`` (with ``reason``) or, for the inbox, ``delivered`` with
     the rendered ``item``. ``inline`` holds the address and data of somebody who is not in the
     directory: ``{"addresses": ..., "locale": ..., "data": ...}``; ``data`` alone where a named
-    recipient came with data of its own.
+    recipient came with data of its own; for a callback ``{"endpoint": id, "message": ...}``.
+    ``report``: once it is settled its app is told.
     """
 
     id: UUID
@@ -28,6 +29,7 @@ class NewDelivery:
     not_before: datetime | None = None
     inline: dict[str, Any] | None = None
     item: dict[str, Any] | None = None
+    report: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,8 @@ class Claimed:
 
     ``attempt_count`` counts the tries that ended with an answer in the present budget,
     ``lost_leases`` those that ended with the process; ``replays`` makes the provider's
-    idempotency key. ``token`` fences every later write.
+    idempotency key. ``token`` fences every later write. ``doubtful`` is the provider whose answer
+    to the last try was ambiguous: the next one begins at another, where there is one.
     """
 
     id: UUID
@@ -51,6 +54,7 @@ class Claimed:
     replays: int = 0
     replayed_at: datetime | None = None
     inline: dict[str, Any] | None = None
+    doubtful: str | None = None
 
     @property
     def since(self) -> datetime:

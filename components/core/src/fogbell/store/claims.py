@@ -29,6 +29,7 @@ _FIELDS = dict.fromkeys(
         "replays",
         "replayed_at",
         "inline",
+        "doubtful",
     ),
     True,
 )
@@ -117,6 +118,7 @@ def _claimed(document: Mapping[str, Any], token: str) -> Claimed:
         replays=document.get("replays", 0),
         replayed_at=document.get("replayed_at"),
         inline=document.get("inline"),
+        doubtful=document.get("doubtful"),
     )
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 from pymongo import UpdateMany, UpdateOne
 
 from fogbell.model.delivery import Claimed
-from fogbell.model.outcome import Attempt
+from fogbell.model.outcome import Attempt, Outcome
 from fogbell.model.status import Cause, DeliveryStatus, transition
 from fogbell.policy import Verdict
 from fogbell.store.claims import milliseconds
@@ -29,7 +29,7 @@ _SENDING = DeliveryStatus.SENDING.value
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What happened to one claimed delivery; without an attempt it was settled unsent."""
+    """What happened to one claimed delivery; without an attempt it was settled or released unsent."""
 
     delivery: Claimed
     verdict: Verdict
@@ -69,12 +69,17 @@ def _split(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
 
 
 def _alike(records: Iterable[Record]) -> Iterable[list[Record]]:
-    """Accepted records that one update can write: same claim, provider and codes."""
+    """Accepted records that one update can write: same claim, provider and codes.
+
+    What another provider had refused before has a history of its own, and an update of its own.
+    """
     groups: dict[tuple[object, ...], list[Record]] = defaultdict(list)
     for entry in records:
-        assert entry.attempt is not None
-        reply = entry.attempt.reply
-        key = (entry.delivery.token, entry.attempt.provider, reply.code, reply.enhanced_code)
+        attempt = entry.attempt
+        assert attempt is not None
+        reply = attempt.reply
+        own = entry.delivery.id if attempt.earlier else None
+        key = (entry.delivery.token, attempt.provider, reply.code, reply.enhanced_code, own)
         groups[key].append(entry)
     return groups.values()
 
@@ -87,6 +92,7 @@ def _accepted_update(group: Sequence[Record]) -> UpdateMany:
         started_at=min(a.started_at for a in attempts),
         finished_at=max(a.finished_at for a in attempts),
         reply=attempts[0].reply,
+        earlier=attempts[0].earlier,
     )
     return UpdateMany(
         {
@@ -103,6 +109,8 @@ def _single_update(entry: Record) -> UpdateOne:
     verdict = entry.verdict
     if verdict.cause is Cause.RETRY_LATER:
         return UpdateOne(query, _retry_pipeline(entry))
+    if verdict.cause is Cause.RELEASE:
+        return UpdateOne(query, _release_pipeline(verdict))
     return UpdateOne(query, _settle_pipeline(entry.status, verdict.reason, entry.attempt))
 
 
@@ -110,7 +118,7 @@ def _settle_pipeline(
     status: DeliveryStatus, reason: str | None, attempt: Attempt | None, *, detail: bool = True
 ) -> list[Document]:
     fields: Document = {"status": status.value, "settled_at": "$$NOW"}
-    unset = ["sweep_at", "not_before", "alone", "releases"]
+    unset = ["sweep_at", "not_before", "alone", "releases", "doubtful"]
     if reason is None:
         unset.append("reason")
     else:
@@ -123,22 +131,38 @@ def _settle_pipeline(
 def _retry_pipeline(entry: Record) -> list[Document]:
     verdict, attempt = entry.verdict, entry.attempt
     assert attempt is not None
-    assert verdict.delay is not None
-    due = {"$add": ["$$NOW", milliseconds(timedelta(seconds=verdict.delay))]}
+    doubtful = attempt.reply.outcome is Outcome.AMBIGUOUS
     fields: Document = {
         "status": DeliveryStatus.FAILED.value,
-        "reason": {"$literal": verdict.reason},
-        "not_before": due,
-        "sweep_at": due,
+        **_later(verdict),
+        "doubtful": {"$literal": attempt.provider} if doubtful else "$$REMOVE",
         **counted_attempt(attempt),
     }
     return [{"$set": fields}, {"$unset": ["alone", "releases"]}]
 
 
+def _release_pipeline(verdict: Verdict) -> list[Document]:
+    """Pending again, not before its time. The owner stays: this write may come twice."""
+    fields: Document = {"status": DeliveryStatus.PENDING.value, **_later(verdict)}
+    return [{"$set": fields}, {"$unset": ["alone", "releases"]}]
+
+
+def _later(verdict: Verdict) -> Document:
+    assert verdict.delay is not None
+    due = {"$add": ["$$NOW", milliseconds(timedelta(seconds=verdict.delay))]}
+    return {"reason": {"$literal": verdict.reason}, "not_before": due, "sweep_at": due}
+
+
 def counted_attempt(attempt: Attempt, *, detail: bool = True) -> Document:
-    """The fields that add ``attempt`` to the history and to the budget."""
+    """The fields that add ``attempt``, and those before it, to the history; to the budget one."""
+    tries = [*attempt.earlier, attempt]
+    entries = [_entry(each, detail=detail) for each in tries]
+    return {"attempt_count": {"$add": ["$attempt_count", 1]}, **appended(*entries)}
+
+
+def _entry(attempt: Attempt, *, detail: bool) -> Document:
     reply = attempt.reply
-    entry = {
+    return {
         "provider": attempt.provider,
         "started_at": attempt.started_at,
         "finished_at": attempt.finished_at,
@@ -147,18 +171,26 @@ def counted_attempt(attempt: Attempt, *, detail: bool = True) -> Document:
         "enhanced_code": reply.enhanced_code,
         "detail": (reply.detail or "")[:_DETAIL_LENGTH] or None if detail else None,
     }
-    return {"attempt_count": {"$add": ["$attempt_count", 1]}, **appended(entry)}
 
 
-def appended(entry: Mapping[str, Any]) -> Document:
-    """The fields that append ``entry`` to ``attempts``, numbered, keeping the newest.
+def appended(*entries: Mapping[str, Any]) -> Document:
+    """The fields that append ``entries`` to ``attempts``, numbered, keeping the newest.
 
     Values are literals: a provider's text may start with a dollar sign.
     """
-    tries = {"$add": [{"$ifNull": ["$tries", 0]}, 1]}
-    known = {k: {"$literal": v} for k, v in entry.items() if v is not None}
-    history = {"$concatArrays": [{"$ifNull": ["$attempts", []]}, [{"number": tries, **known}]]}
-    return {"tries": tries, "attempts": {"$slice": [history, -ATTEMPTS_KEPT]}}
+    numbered = [
+        {
+            "number": _tries(number),
+            **{k: {"$literal": v} for k, v in entry.items() if v is not None},
+        }
+        for number, entry in enumerate(entries, 1)
+    ]
+    history = {"$concatArrays": [{"$ifNull": ["$attempts", []]}, numbered]}
+    return {"tries": _tries(len(entries)), "attempts": {"$slice": [history, -ATTEMPTS_KEPT]}}
+
+
+def _tries(more: int) -> Document:
+    return {"$add": [{"$ifNull": ["$tries", 0]}, more]}
 
 
 async def _look_closer(db: Database, records: Sequence[Record]) -> Recorded:
