@@ -137,6 +137,8 @@ class Database:
         self.templates: Collection = self.handle["templates"]
         self.suppressions: Collection = self.handle["suppressions"]
         self.api_keys: Collection = self.handle["api_keys"]
+        self.rate_limits: Collection = self.handle["rate_limits"]
+        self.endpoints: Collection = self.handle["endpoints"]
         self.state: Collection = self.handle["state"]
 
     async def ping(self, within: float = 2.0) -> None:

@@ -21,6 +21,8 @@ PURGE = "purge"
 CREATED = "created"
 REFERENCE = "reference"
 GROUPS = "groups"
+REPORT = "report"
+APP = "app"
 
 NOT_DELIVERED = [s.value for s in DeliveryStatus if s is not DeliveryStatus.DELIVERED]
 
@@ -39,6 +41,9 @@ def _index(name: str, *keys: tuple[str, int], partial: dict[str, Any] | None = N
         return IndexModel(list(keys), name=name)
     return IndexModel(list(keys), name=name, partialFilterExpression=partial)
 
+
+REPORT_KEYS = [("settled_at", ASCENDING)]
+_REPORT = _index(REPORT, *REPORT_KEYS, partial={"report": True, "settled_at": {"$exists": True}})
 
 OUTSTANDING_KEYS = [
     ("notification_id", ASCENDING),
@@ -72,6 +77,8 @@ DELIVERIES = [
         ("_id", DESCENDING),
         partial={"stored_at": {"$exists": True}},
     ),
+    # Of which is the app still to be told? Apps without endpoints do not pay for it.
+    _REPORT,
 ]
 
 CREATED_KEYS = [("created_at", DESCENDING), ("_id", DESCENDING)]
@@ -86,6 +93,8 @@ NOTIFICATIONS = [
     _index(CREATED, *CREATED_KEYS),
     # What became of order A-1? Posts without a reference do not pay for it.
     _index(REFERENCE, *REFERENCE_KEYS, partial={"reference": {"$exists": True}}),
+    # As for deliveries.
+    _REPORT,
 ]
 
 GROUPS_KEYS = [("groups", ASCENDING), ("_id", ASCENDING)]
@@ -97,6 +106,18 @@ RECIPIENTS = [
 API_KEYS = [
     # Which key is this? Only the hash is kept.
     IndexModel([("hash", ASCENDING)], name="hash", unique=True),
+]
+
+APP_KEYS = [("app", ASCENDING), ("_id", ASCENDING)]
+ENDPOINTS = [
+    # Which are this app's, in the order of their ids?
+    _index(APP, *APP_KEYS),
+]
+
+RATE_LIMITS = [
+    # Which limits has nobody used lately? MongoDB deletes them. No hot collection: a document is
+    # written once for many grants.
+    IndexModel([("expires_at", ASCENDING)], name="expires_at", expireAfterSeconds=0),
 ]
 
 INDEX_NOT_FOUND = 27
@@ -112,6 +133,8 @@ async def ensure_indexes(db: Database) -> None:
     await db.notifications.create_indexes(NOTIFICATIONS)
     await db.recipients.create_indexes(RECIPIENTS)
     await db.api_keys.create_indexes(API_KEYS)
+    await db.rate_limits.create_indexes(RATE_LIMITS)
+    await db.endpoints.create_indexes(ENDPOINTS)
 
 
 async def _drop_replaced(db: Database) -> None:

@@ -1,0 +1,5 @@
+"""Rate limits that hold over all processes of an installation (docs/decisions/)."""
+
+from fogbell.limiting.limiter import Limiter
+
+__all__ = ["Limiter"]
