@@ -22,7 +22,7 @@ def delivered(channel: Channel = Channel.EMAIL) -> Record:
 
 
 def accepted(*records: Record) -> Iterator[Entry]:
-    return (Entry(NOW, str(r.id), Outcome.ACCEPTED) for r in records)
+    return (Entry(NOW, r.channel, str(r.id), Outcome.ACCEPTED) for r in records)
 
 
 def verdict(records: Iterable[Record], *ledger: Entry, missing: int = 0) -> Verdict:
@@ -59,7 +59,7 @@ def test_what_is_recorded_as_delivered_and_never_arrived_is_lost(channel: Channe
 
 def test_what_was_only_refused_did_not_arrive() -> None:
     mail = delivered()
-    result = verdict([mail], Entry(NOW, str(mail.id), Outcome.REFUSED))
+    result = verdict([mail], Entry(NOW, mail.channel, str(mail.id), Outcome.REFUSED))
     assert (result.lost, result.passed) == (1, False)
 
 

@@ -29,15 +29,14 @@ def kept_ports(directory: Path, count: int) -> list[int]:
     Raises OSError where somebody else has taken one since.
     """
     file = directory / "ports.json"
-    if file.exists():
-        ports: list[int] = json.loads(file.read_text())
-        if taken := [port for port in ports if not _is_free(port)]:
-            raise OSError(f"the data in {directory} belongs to port {taken[0]}, which is in use")
-        return ports
-    directory.mkdir(parents=True, exist_ok=True)
-    ports = free_ports(count)
-    file.write_text(json.dumps(ports))
-    return ports
+    kept: list[int] = json.loads(file.read_text()) if file.exists() else []
+    if taken := [port for port in kept if not _is_free(port)]:
+        raise OSError(f"the data in {directory} belongs to port {taken[0]}, which is in use")
+    if len(kept) < count:  # new, or from before one was added
+        directory.mkdir(parents=True, exist_ok=True)
+        kept += free_ports(count - len(kept))
+        file.write_text(json.dumps(kept))
+    return kept
 
 
 def _is_free(port: int) -> bool:

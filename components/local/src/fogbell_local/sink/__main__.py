@@ -4,14 +4,17 @@ import argparse
 import asyncio
 import functools
 import json
+import os
 import signal
 from pathlib import Path
 
 import uvloop
 
-from fogbell_local.sink import ledger, webhook
-from fogbell_local.sink.refusal import Refusals
-from fogbell_local.sink.smtp import Answering, SmtpConnection
+from fogbell_local.sink import http, ledger, providers, webhook
+from fogbell_local.sink.answering import Answering
+from fogbell_local.sink.push import TokenServer
+from fogbell_local.sink.refusal import Outage, Refusals
+from fogbell_local.sink.smtp import SmtpConnection
 
 HOST = "127.0.0.1"
 
@@ -26,6 +29,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--log", type=Path, required=True, help="the ledger, appended to")
     parser.add_argument("--port", type=int, default=0, help="SMTP; 0 takes a free one")
     parser.add_argument("--webhook-port", type=int, default=0, help="HTTP; 0 takes a free one")
+    parser.add_argument("--providers-port", type=int, default=0, help="HTTP; 0 takes a free one")
+    parser.add_argument("--service-account", type=Path, help="its key file: who may send pushes")
+    parser.add_argument("--outage", type=Outage.parse, help="PROVIDER:AFTER:LASTS, in messages")
     parser.add_argument("--refuse-fraction", type=float, default=0.0, help="of mails, once each")
     parser.add_argument("--refuse-code", type=int, default=451)
     parser.add_argument("--delay", type=float, default=0.0, help="seconds before each reply")
@@ -35,22 +41,31 @@ def _arguments() -> argparse.Namespace:
 
 async def _run(arguments: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
-    refusals = Refusals.resume(arguments.refuse_fraction, ledger.read(arguments.log))
+    refusals = Refusals.resume(
+        arguments.refuse_fraction, ledger.read(arguments.log), arguments.outage
+    )
     writer = ledger.Writer(arguments.log)
     answering = Answering(writer, refusals, arguments.refuse_code, arguments.delay)
     mails = await loop.create_server(
         functools.partial(SmtpConnection, answering), HOST, arguments.port
     )
-    hooks = await asyncio.start_server(
-        functools.partial(webhook.serve, answering), HOST, arguments.webhook_port
+    hooks = await _serve(functools.partial(webhook.answer, answering), arguments.webhook_port)
+    tokens = TokenServer(arguments.service_account or Path(os.devnull))
+    phones = await _serve(
+        functools.partial(providers.answer, answering, tokens), arguments.providers_port
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, writer.failed.cancel)
-    _announce({"smtp": _port(mails), "webhook": _port(hooks)}, arguments.port_file)
+    ports = {"smtp": _port(mails), "webhook": _port(hooks), "providers": _port(phones)}
+    _announce(ports, arguments.port_file)
     try:
         await writer.failed
     except asyncio.CancelledError:
         print("ended", flush=True)
+
+
+async def _serve(answer: http.Answer, port: int) -> asyncio.Server:
+    return await asyncio.start_server(functools.partial(http.serve, answer), HOST, port)
 
 
 def _port(server: asyncio.Server) -> int:

@@ -1,4 +1,4 @@
-"""The sink's ledger: one JSON line for every mail and webhook that it answered."""
+"""The sink's ledger: one JSON line for every message that it answered."""
 
 import asyncio
 import json
@@ -10,6 +10,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from fogbell.model.status import Channel
+
 
 class Outcome(StrEnum):
     """What the sink answered."""
@@ -20,30 +22,41 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One answer. Mails have ``message_id``, ``to`` and ``size`` (octets), webhooks ``path``.
+    """One answer.
 
-    ``delivery`` is the local part of the Message-ID, or the ``webhook-id`` header.
+    ``delivery`` is the local part of the Message-ID, the ``webhook-id`` header, or the tag of a
+    push message. A text message carries nothing of the kind: "", and ``to`` has to tell.
+    Mails have ``message_id``, ``to`` and ``size`` (octets), webhooks ``path``. What came over SMS
+    or push has the ``provider`` that answered, ``to`` (the number, the device's token) and
+    ``text`` (of a push message its title).
     """
 
     at: datetime
+    channel: Channel
     delivery: str
     outcome: Outcome
     message_id: str | None = None
     to: tuple[str, ...] = ()
     size: int | None = None
     path: str | None = None
+    provider: str | None = None
+    text: str | None = None
 
     def to_line(self) -> bytes:
         """As kept: a JSON object without the fields that do not apply, and a line feed."""
         fields: dict[str, Any] = {
             "at": self.at.isoformat(),
+            "channel": self.channel,
             "delivery": self.delivery,
             "outcome": self.outcome,
         }
-        if self.path is None:
-            fields |= {"message_id": self.message_id, "to": self.to, "size": self.size}
-        else:
-            fields["path"] = self.path
+        match self.channel:
+            case Channel.EMAIL:
+                fields |= {"message_id": self.message_id, "to": self.to, "size": self.size}
+            case Channel.WEBHOOK:
+                fields["path"] = self.path
+            case _:
+                fields |= {"provider": self.provider, "to": self.to, "text": self.text}
         return json.dumps(fields).encode() + b"\n"
 
     @classmethod
@@ -51,6 +64,7 @@ class Entry:
         """Read `to_line` back. Raises ValueError."""
         fields: dict[str, Any] = json.loads(line)
         fields["at"] = datetime.fromisoformat(fields["at"])
+        fields["channel"] = Channel(fields["channel"])
         fields["outcome"] = Outcome(fields["outcome"])
         fields["to"] = tuple(fields.get("to", ()))
         return cls(**fields)

@@ -1,8 +1,10 @@
-"""Which deliveries the sink refuses the first time, as a real provider would some of them."""
+"""Whom the sink refuses, as a real provider would some of what it is given."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Self
 
 from fogbell_local.sink.ledger import Entry, Outcome
 
@@ -16,17 +18,45 @@ def in_fraction(delivery: str, fraction: float) -> bool:
     return int.from_bytes(digest[:8], "big") < fraction * 2**64
 
 
-@dataclass(slots=True)
-class Refusals:
-    """Remembers what was refused once, so that the second try is accepted."""
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """``provider`` accepts ``after`` messages, refuses the next ``lasts``, and is back then.
 
-    fraction: float = 0.0
-    seen: set[str] = field(default_factory=set)
+    Counted in messages, not in seconds: it is the same on a slow machine.
+    """
+
+    provider: str
+    after: int
+    lasts: int
 
     @classmethod
-    def resume(cls, fraction: float, entries: Iterable[Entry]) -> "Refusals":
+    def parse(cls, text: str) -> Self:
+        """Read ``str`` of one back. Raises ValueError."""
+        provider, after, lasts = text.split(":")
+        return cls(provider, int(after), int(lasts))
+
+    def __str__(self) -> str:
+        return f"{self.provider}:{self.after}:{self.lasts}"
+
+
+@dataclass(slots=True)
+class Refusals:
+    """Remembers whom it refused, so that what is refused once is accepted the second time."""
+
+    fraction: float = 0.0
+    outage: Outage | None = None
+    seen: set[str] = field(default_factory=set)
+    answers: Counter[tuple[str | None, Outcome]] = field(default_factory=Counter)
+    """How many of each a provider gave."""
+
+    @classmethod
+    def resume(
+        cls, fraction: float, entries: Iterable[Entry], outage: Outage | None = None
+    ) -> "Refusals":
         """With the memory of a sink that wrote ``entries`` before it ended."""
-        return cls(fraction, {e.delivery for e in entries if e.outcome is Outcome.REFUSED})
+        entries = list(entries)
+        seen = {e.delivery for e in entries if e.outcome is Outcome.REFUSED}
+        return cls(fraction, outage, seen, Counter((e.provider, e.outcome) for e in entries))
 
     def mail(self, delivery: str) -> Outcome:
         """The answer to one mail."""
@@ -39,6 +69,20 @@ class Refusals:
         if path.startswith(UNAVAILABLE_PATH):
             return self._first_time(delivery)
         return Outcome.REFUSED if path.startswith(GONE_PATH) else Outcome.ACCEPTED
+
+    def by_provider(self, provider: str, *, reachable: bool) -> Outcome:
+        """The answer of ``provider`` to a message for somebody who is ``reachable`` or not."""
+        refused = not reachable or self._is_out(provider)
+        outcome = Outcome.REFUSED if refused else Outcome.ACCEPTED
+        self.answers[provider, outcome] += 1
+        return outcome
+
+    def _is_out(self, provider: str) -> bool:
+        outage = self.outage
+        if outage is None or outage.provider != provider:
+            return False
+        accepted = self.answers[provider, Outcome.ACCEPTED]
+        return accepted >= outage.after and self.answers[provider, Outcome.REFUSED] < outage.lasts
 
     def _first_time(self, delivery: str) -> Outcome:
         if delivery in self.seen:

@@ -9,8 +9,9 @@ from typing import Self
 
 from fogbell_local.servers.ports import kept_ports
 from fogbell_local.servers.process import GuardedProcess
-from fogbell_local.sink import ledger
+from fogbell_local.sink import ledger, service_account
 from fogbell_local.sink.ledger import Entry
+from fogbell_local.sink.refusal import Outage
 
 START_SECONDS = 20.0
 STOP_SECONDS = 5.0
@@ -19,11 +20,23 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """How the sink answers: ``refuse_fraction`` of the mails once, each ``delay`` seconds late."""
+    """How the sink answers: ``refuse_fraction`` of the mails once, a provider not during its
+    ``outage``, each ``delay`` seconds late.
+    """
 
     refuse_fraction: float = 0.0
     refuse_code: int = 451
     delay: float = 0.0
+    outage: Outage | None = None
+
+    def arguments(self) -> list[str]:
+        """What the process is told."""
+        own = [
+            f"--refuse-fraction={self.refuse_fraction}",
+            f"--refuse-code={self.refuse_code}",
+            f"--delay={self.delay}",
+        ]
+        return own if self.outage is None else [*own, f"--outage={self.outage}"]
 
 
 class SinkServer:
@@ -35,9 +48,10 @@ class SinkServer:
     smtp_host = HOST
 
     def __init__(self, directory: Path, behaviour: Behaviour) -> None:
-        self.smtp_port, self.webhook_port = kept_ports(directory, 2)
+        self.smtp_port, self.webhook_port, self.providers_port = kept_ports(directory, 3)
         self.ledger_path = directory / "ledger.jsonl"
         self._directory = directory
+        self._account = directory / "service-account.json"
         self._behaviour = behaviour
         self._process = self._begin()
 
@@ -50,6 +64,16 @@ class SinkServer:
     def webhook_url(self) -> str:
         """Where webhooks go; any path may follow, see `fogbell_local.sink.webhook`."""
         return f"http://{HOST}:{self.webhook_port}"
+
+    def provider_url(self, name: str) -> str:
+        """Where SMS gateway or FCM ``name`` is, see `fogbell_local.sink.providers`."""
+        return f"http://{HOST}:{self.providers_port}/{name}"
+
+    def service_account(self, provider: str) -> Path:
+        """The key file of who may send pushes through ``provider``; made when first asked for."""
+        if not self._account.exists():
+            service_account.write(self._account, f"{self.provider_url(provider)}/token")
+        return self._account
 
     @property
     def pid(self) -> int:
@@ -85,14 +109,12 @@ class SinkServer:
     def _begin(self) -> GuardedProcess:
         ports = self._directory / "ready.json"
         ports.unlink(missing_ok=True)
-        behaviour = self._behaviour
         process = GuardedProcess(
             [
                 sys.executable, "-m", "fogbell_local.sink", f"--log={self.ledger_path}",
                 f"--port={self.smtp_port}", f"--webhook-port={self.webhook_port}",
-                f"--refuse-fraction={behaviour.refuse_fraction}",
-                f"--refuse-code={behaviour.refuse_code}", f"--delay={behaviour.delay}",
-                f"--port-file={ports}",
+                f"--providers-port={self.providers_port}", f"--service-account={self._account}",
+                f"--port-file={ports}", *self._behaviour.arguments(),
             ],
             self._directory / "sink.log",
         )  # fmt: skip

@@ -7,13 +7,12 @@ be caught out in the field: lines end with CR LF.
 
 import asyncio
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import cast
 
+from fogbell.model.status import Channel
 from fogbell_local.sink import ledger
+from fogbell_local.sink.answering import Answering
 from fogbell_local.sink.ledger import Entry, Outcome
-from fogbell_local.sink.refusal import Refusals
 
 MAX_COMMAND = 4096
 MAX_MESSAGE = 32 * 1024 * 1024
@@ -34,22 +33,6 @@ _FIXED = {
     b"VRFY": b"252 2.1.5 Send and see\r\n",
 }
 _RESETS = frozenset({b"EHLO", b"HELO", b"RSET"})
-
-
-@dataclass(frozen=True, slots=True)
-class Answering:
-    """What every connection of a sink shares. ``delay`` is in seconds, before each mail's reply."""
-
-    writer: ledger.Writer
-    refusals: Refusals
-    refuse_code: int = 451
-    delay: float = 0.0
-
-    def answer(self, entry: Entry, done: Callable[[], None]) -> None:
-        """Have ``entry`` on the disk, wait, then call ``done``."""
-        loop = asyncio.get_running_loop()
-        written = done if not self.delay else lambda: _discard(loop.call_later(self.delay, done))
-        self.writer.append(entry, written)
 
 
 class SmtpConnection(asyncio.Protocol):
@@ -182,6 +165,7 @@ class SmtpConnection(asyncio.Protocol):
         delivery = message_id.partition("@")[0]
         return Entry(
             at=ledger.now(),
+            channel=Channel.EMAIL,
             delivery=delivery,
             outcome=self._answering.refusals.mail(delivery),
             message_id=f"<{message_id}>",
@@ -212,7 +196,3 @@ def _fault(message: bytes) -> bytes | None:
     if message.count(b"\n") != pairs or message.count(b"\r") != pairs:
         return b"554 5.6.0 Bare CR or LF\r\n"
     return None
-
-
-def _discard(_: object) -> None:
-    """A timer's handle needs no keeping."""
