@@ -10,7 +10,7 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractConnection
 from structlog.testing import CapturingLogger
-from tests.support.broker import Reader, publishing, put, queues_of, raw_channel, waiting_in
+from tests.support.broker import Ear, Reader, publishing, put, queues_of, raw_channel, waiting_in
 from tests.support.waiting import eventually
 
 from fogbell.broker import BrokerUnavailableError, Publisher, Topology, connection
@@ -222,6 +222,37 @@ async def test_a_session_that_fails_at_once_is_tried_again_but_not_in_a_rush(
     assert 2 <= len(sessions) <= 5
     assert {call.args for call in heard.calls} == {(event,)}
     assert all(opened.is_closed for opened in sessions[:-1])
+
+
+async def test_nothing_is_told_of_a_connection_that_we_close(
+    rabbit_uri: str, topology: Topology, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = CapturingLogger()
+    monkeypatch.setattr(connection, "log", heard)
+    reader = Reader(rabbit_uri, topology, topology.queue(EMAIL, BULK))
+    ear = Ear(rabbit_uri, topology)
+    async with publishing(rabbit_uri, topology), ear.listening(), reader.running():
+        assert reader.consumer.consuming.is_set()
+    assert heard.calls == []
+
+
+async def test_a_connection_that_ends_by_itself_is_told_of(
+    rabbit_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard, sessions = CapturingLogger(), list[AbstractConnection]()
+
+    async def session(opened: AbstractConnection) -> None:
+        sessions.append(opened)
+        if len(sessions) == 1:
+            await opened.close()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(connection, "log", heard)
+    supervisor = asyncio.create_task(connection.supervise(rabbit_uri, "test", session))
+    await eventually(lambda: len(sessions) == 2)
+    supervisor.cancel()
+    await asyncio.gather(supervisor, return_exceptions=True)
+    assert [call.args for call in heard.calls] == [("broker_connection_ended",)]
 
 
 async def test_undecodable_bytes_do_not_disturb_a_publisher(

@@ -104,10 +104,13 @@ async def _run(connection: AbstractConnection, name: str, session: Session) -> N
     try:
         await asyncio.wait({work, closed}, return_when=asyncio.FIRST_COMPLETED)
     finally:
+        # Neither is done where it is we who close: nothing to tell, unless the session breaks.
+        by_itself = work.done() or closed.done()
         work.cancel()
         closed.cancel()
         (ended,) = await asyncio.gather(work, return_exceptions=True)
-        _tell(name, ended)
+        if by_itself or not isinstance(ended, asyncio.CancelledError):
+            _tell(name, ended)
         await _close(connection)
 
 
