@@ -1,0 +1,192 @@
+"""Images for the cluster, made without a registry: buildah builds, containerd imports."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster.harness.places import HARNESS, REPOSITORY, State, cache
+from tests.cluster.harness.running import HarnessError, run, say
+from tests.cluster.harness.tools import go
+
+from fogbell_local.servers import programs
+
+PYTHON_BASE = "localhost/fogbell-base-python:bookworm"
+MONGODB = "localhost/fogbell-test-mongodb:6.0"
+RABBITMQ = "localhost/fogbell-test-rabbitmq:3.10"
+PAUSE = "localhost/fogbell-pause:1"
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+_PASSED_ON = (CERTIFICATES, Path("/etc/pip.conf"))
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """Builds images, keeps what does not change in the cache, and loads them into a node."""
+
+    state: State
+
+    def load(self, archive: Path, marker: str) -> None:
+        """Import ``archive`` into containerd unless this very one (``marker``) is there."""
+        loaded = self.state.root / "loaded"
+        loaded.mkdir(exist_ok=True)
+        note = loaded / archive.name
+        if note.exists() and note.read_text() == marker:
+            return
+        self.ctr("images", "import", archive)
+        note.write_text(marker)
+
+    def ctr(self, *arguments: str | Path) -> str:
+        """Run containerd's own client in Kubernetes' namespace."""
+        address = ("--address", self.state.containerd_socket)
+        return run("ctr", *address, "--namespace", "k8s.io", *arguments)
+
+    def load_pause(self) -> None:
+        """The image that holds a pod's namespaces open."""
+        archive = _cached("pause", _digest(HARNESS / "pause" / "main.go"), _make_pause)
+        self.load(archive, archive.name)
+
+    def load_services(self) -> None:
+        """MongoDB and RabbitMQ, as small as tests need them."""
+        for name, make in (("mongodb", _make_mongodb), ("rabbitmq", _make_rabbitmq)):
+            archive = _cached(name, _digest(Path(__file__)), make)
+            self.load(archive, archive.name)
+
+    def load_component(self, component: str, tag: str = "test") -> str:
+        """Build one of Fogbell's components from the tree's Dockerfile; returns the image."""
+        image = f"localhost/fogbell-{component}:{tag}"
+        self.provide_python_base()
+        volumes = [f"--volume={p}:{p}:ro" for p in _PASSED_ON if p.exists()]
+        _buildah(
+            "bud",
+            "--isolation=chroot",
+            "--layers",
+            "--pull-never",
+            f"--build-arg=BASE={PYTHON_BASE}",
+            f"--build-arg=COMPONENT={component}",
+            *volumes,
+            f"--tag={image}",
+            str(REPOSITORY),
+        )
+        archive = self.state.root / f"{component}.tar"
+        archive.unlink(missing_ok=True)
+        _push(image, archive)
+        self.ctr("images", "import", archive)
+        archive.unlink()
+        return image
+
+    def provide_python_base(self) -> None:
+        """What the Dockerfile's official Python image is replaced by, where no registry answers."""
+        if _has(PYTHON_BASE):
+            return
+        say("making a base image of Debian's packages: 20 s, once for this machine")
+        root = _debian("python3,python3-venv,ca-certificates,tini")
+        try:
+            _from_root(PYTHON_BASE, root)
+        finally:
+            root.unlink()
+
+
+def _buildah(*arguments: str) -> str:
+    """buildah with a store of its own, outside the work tree."""
+    store = cache() / "images"
+    return run("buildah", f"--root={store}", f"--runroot={store / 'run'}", *arguments)
+
+
+def _has(image: str) -> bool:
+    return image in _buildah("images", "--format", "{{.Name}}:{{.Tag}}").split()
+
+
+def _push(image: str, archive: Path) -> None:
+    _buildah("push", image, f"oci-archive:{archive}:{image}")
+
+
+def _digest(*files: Path) -> str:
+    content = b"".join(file.read_bytes() for file in files)
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+def _cached(name: str, digest: str, make: Callable[[Path], None]) -> Path:
+    """The archive of an image, made where the cache has none of this digest."""
+    folder = cache() / "archives"
+    folder.mkdir(parents=True, exist_ok=True)
+    archive = folder / f"{name}-{digest}.tar"
+    if not archive.exists():
+        say(f"making the image of {name}, once for this machine")
+        making = folder / f"{name}-{digest}.{os.getpid()}"
+        making.unlink(missing_ok=True)
+        make(making)
+        making.rename(archive)
+    return archive
+
+
+def _debian(packages: str) -> Path:
+    """A Debian root with ``packages``, as a tar file."""
+    folder = cache() / "archives"
+    folder.mkdir(parents=True, exist_ok=True)
+    root = folder / f"root.{os.getpid()}.tar"
+    options = ("--variant=minbase", f"--include={packages}", "--quiet")
+    # Documentation and lists of packages are half of such a root.
+    slim = ("--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*")
+    run("mmdebstrap", *options, *slim, "bookworm", root)
+    return root
+
+
+def _from_root(
+    image: str, root: Path, *extra: tuple[Path, str], config: tuple[str, ...] = ()
+) -> None:
+    container = _buildah("from", "scratch").strip()
+    try:
+        _buildah("add", container, str(root), "/")
+        for source, target in extra:
+            _buildah("add", "--chmod", "755", container, str(source), target)
+        if config:
+            _buildah("config", *config, container)
+        _buildah("commit", "--rm", container, image)
+    except BaseException:
+        _buildah("rm", container)
+        raise
+
+
+def _make_pause(archive: Path) -> None:
+    program = archive.with_suffix(".bin")
+    go("build", "-trimpath", "-ldflags", "-s -w", "-o", str(program), ".", cwd=HARNESS / "pause")
+    container = _buildah("from", "scratch").strip()
+    _buildah("add", container, str(program), "/pause")
+    _buildah("config", "--entrypoint", '["/pause"]', container)
+    _buildah("commit", "--rm", container, PAUSE)
+    program.unlink()
+    _push(PAUSE, archive)
+
+
+def _make_mongodb(archive: Path) -> None:
+    """The wheel's mongod on a bare Debian: no mongosh, so a Fogbell image initiates the set."""
+    mongod = programs.mongod()
+    if mongod is None:
+        raise HarnessError("no mongod in this environment: run 'make setup'")
+    root = _debian("libcurl4,libssl3,liblzma5,tini")
+    try:
+        _from_root(
+            MONGODB,
+            root,
+            (mongod, "/usr/bin/mongod"),
+            config=(
+                "--entrypoint",
+                '["/usr/bin/tini", "--", "/usr/bin/mongod"]',
+                "--user",
+                "10001",
+            ),
+        )
+    finally:
+        root.unlink()
+    _push(MONGODB, archive)
+
+
+def _make_rabbitmq(archive: Path) -> None:
+    root = _debian("rabbitmq-server,tini")
+    entry = '["/usr/bin/tini", "--", "/usr/lib/rabbitmq/bin/rabbitmq-server"]'
+    try:
+        _from_root(RABBITMQ, root, config=("--entrypoint", entry, "--user", "10001"))
+    finally:
+        root.unlink()
+    _push(RABBITMQ, archive)

@@ -1,0 +1,67 @@
+"""Where the cluster keeps its things, and the addresses it takes."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+KUBERNETES_VERSION = "v1.34.4"
+"""1.35 and newer refuse cgroup v1, which many machines still mount."""
+COREDNS_VERSION = "v1.12.4"
+HELM4_VERSION = "v4.3.1"
+
+HARNESS = Path(__file__).parent.parent
+REPOSITORY = HARNESS.parent.parent
+
+BRIDGE = "fogbell0"
+GATEWAY = "10.244.0.1"
+"""The bridge's address, and so the node's: pods and this machine reach it, nothing else does."""
+POD_NETWORK = "10.244.0.0/16"
+SERVICE_NETWORK = "10.96.0.0/16"
+API_SERVICE = "10.96.0.1"
+API_PORT = 6443
+NODE = "fogbell"
+INGRESS = "127.0.0.1:8000"
+"""Where the ingress controller listens."""
+
+
+def cache() -> Path:
+    """What is built once for each machine, by version: outside the work tree."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "fogbell"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The folder of a running cluster; removed with it."""
+
+    root: Path = Path("/var/tmp/fogbell-cluster")
+
+    @property
+    def certificates(self) -> Path:
+        """The authority and what it has signed."""
+        return self.root / "pki"
+
+    @property
+    def logs(self) -> Path:
+        """One file for each process."""
+        return self.root / "logs"
+
+    @property
+    def processes(self) -> Path:
+        """One file for each process that was started: how to tell it again."""
+        return self.root / "processes"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """An administrator's."""
+        return self.root / "kubeconfig"
+
+    @property
+    def containerd_socket(self) -> Path:
+        """Where the kubelet and `ctr` find containerd."""
+        return self.root / "containerd.sock"
+
+    @property
+    def api_url(self) -> str:
+        """Where the API server is."""
+        return f"https://{GATEWAY}:{API_PORT}"

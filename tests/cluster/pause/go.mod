@@ -1,0 +1,3 @@
+module fogbell.dev/tests/cluster/pause
+
+go 1.24.0
