@@ -7,6 +7,7 @@ nothing to claim.
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
+from uuid import UUID
 
 import structlog
 
@@ -24,6 +25,7 @@ from fogbell.store import (
 )
 from fogbell.store.database import Database, StoreUnavailableError
 from fogbell.store.progress import Unsettled
+from fogbell.store.sweep_state import Marks
 from fogbell.store.sweeping import Due
 
 log = structlog.get_logger(__name__)
@@ -31,6 +33,8 @@ log = structlog.get_logger(__name__)
 PAGE = 1_000
 PAGES_A_QUEUE = 100
 """One queue's backlog must not keep a sweep from the others: the rest comes at the next."""
+
+QUEUES = [(lane, c) for lane in (Lane.TRANSACTIONAL, Lane.BULK) for c in sorted(PUSH_CHANNELS)]
 
 SETTLE_PAGE = 500
 CHANGES = 100
@@ -84,21 +88,70 @@ class Sweeper:
     topology: Topology
     settings: SweepSettings
     observer: Observer
-    _watermarks: dict[tuple[Lane, Channel], datetime] = field(default_factory=dict)
+    _watermarks: Marks = field(default_factory=dict)
+    _leases_ended: Marks | None = None
 
     async def sweep(self) -> Swept:
         """One pass over every queue, the expansions and the unsettled notifications."""
         await self.db.ping()
         swept = Swept(held_until=await sweep_state.observe(self.db, self.settings.hold))
-        for lane in (Lane.TRANSACTIONAL, Lane.BULK):
-            for channel in sorted(PUSH_CHANNELS):
-                await self._sweep_queue(lane, channel, swept)
+        if swept.held_until is None:
+            await self._end_leases(swept)
+        for lane, channel in QUEUES:
+            await self._sweep_queue(lane, channel, swept)
         await self._sweep_expansions(swept)
         await self._sweep_cancelled()
         await self._sweep_replays(swept)
         await self._settle(swept)
         await sweep_state.finished(self.db)
         return swept
+
+    async def _end_leases(self, swept: Swept) -> None:
+        """End what has ended since the last sweep that could: that takes no broker, and no room.
+
+        What is due besides is left out by time: a backlog of millions is not read for it.
+        """
+        if self._leases_ended is None:
+            self._leases_ended = await sweep_state.leases_ended(self.db)
+        reached: Marks = {}
+        for queue in QUEUES:
+            until = self.db.clock.now()
+            if await self._end_leases_of(*queue, self._leases_ended.get(queue), until, swept):
+                reached[queue] = until - LATE_WRITES
+        self._leases_ended |= reached
+        await sweep_state.note_leases_ended(self.db, reached)
+
+    async def _end_leases_of(
+        self, lane: Lane, channel: Channel, since: datetime | None, until: datetime, swept: Swept
+    ) -> bool:
+        """Whether all have been ended."""
+        for _ in range(PAGES_A_QUEUE):
+            overdue = await sweeping.overdue_leases(
+                self.db, lane, channel, since=since, until=until, limit=PAGE
+            )
+            if overdue:
+                await self._expire(lane, channel, overdue, swept)
+            if len(overdue) < PAGE:
+                return True
+        return False
+
+    async def _expire(
+        self, lane: Lane, channel: Channel, overdue: list[UUID], swept: Swept
+    ) -> None:
+        """End leases, and publish what has lost them where there is room; else it is due at once,
+        for the first sweep that finds room.
+        """
+        room = not await self._has_enough(lane, channel)
+        expired = await sweeping.expire_leases(
+            self.db,
+            overdue,
+            self.settings.grace if room else timedelta(0),
+            self.settings.lost_leases_limit,
+        )
+        if room:
+            await self.publisher.publish(channel, lane, overdue, alone=True)
+        swept.lease_expired += expired
+        self.observer.released("lease_expired", expired)
 
     async def _sweep_queue(self, lane: Lane, channel: Channel, swept: Swept) -> None:
         until = self.db.clock.now()
@@ -134,12 +187,7 @@ class Sweeper:
     async def _release(self, lane: Lane, channel: Channel, due: Due, swept: Swept) -> None:
         settings = self.settings
         if due.overdue:
-            expired = await sweeping.expire_leases(
-                self.db, due.overdue, settings.grace, settings.lost_leases_limit
-            )
-            await self.publisher.publish(channel, lane, due.overdue, alone=True)
-            swept.lease_expired += expired
-            self.observer.released("lease_expired", expired)
+            await self._expire(lane, channel, due.overdue, swept)
         waiting = due.together + due.alone
         if not waiting:
             return

@@ -1,16 +1,22 @@
 """What sweeps remember between two processes: above all when leases may not expire.
 
 Workers that held on through an election, or through an outage that stopped the sweeps as well,
-need a moment to record what they have sent. Until it is over no lease expires.
+need a moment to record what they have sent. Until it is over no lease expires. Besides, up to when
+all leases have been ended: what a next process need not read again.
 """
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from fogbell.model.status import Channel, Lane
 from fogbell.store.database import Database, store_call
 
+Marks = dict[tuple[Lane, Channel], datetime]
+"""A time for each lane and channel."""
+
 _ID = "sweep"
+_MARKS = "leases_ended"
 
 
 @store_call
@@ -39,3 +45,23 @@ async def observe(db: Database, hold: timedelta) -> datetime | None:
 async def finished(db: Database) -> None:
     """Note that a sweep has ended: however long it took, it was no gap."""
     await db.state.update_one({"_id": _ID}, {"$set": {"last_sweep_at": db.clock.now()}})
+
+
+@store_call
+async def leases_ended(db: Database) -> Marks:
+    """Up to when the leases of a lane and channel have all been ended, as sweeps have noted it."""
+    state: Mapping[str, Any] = await db.state.find_one({"_id": _ID}) or {}
+    marks: Mapping[str, Mapping[str, datetime]] = state.get(_MARKS) or {}
+    return {
+        (Lane(lane), Channel(channel)): mark
+        for lane, channels in marks.items()
+        for channel, mark in channels.items()
+    }
+
+
+@store_call
+async def note_leases_ended(db: Database, marks: Marks) -> None:
+    """Note ``marks``; where another sweep has come further, its mark stays."""
+    if marks:
+        fields = {f"{_MARKS}.{lane}.{channel}": at for (lane, channel), at in marks.items()}
+        await db.state.update_one({"_id": _ID}, {"$max": fields}, upsert=True)

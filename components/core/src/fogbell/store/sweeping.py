@@ -75,6 +75,40 @@ async def due_page(
     return _sorted_out(await cursor.to_list(None), limit)
 
 
+@store_call
+async def overdue_leases(
+    db: Database,
+    lane: Lane,
+    channel: Channel,
+    *,
+    since: datetime | None,
+    until: datetime,
+    limit: int,
+) -> list[UUID]:
+    """The oldest ``limit`` leases that ended from ``since`` to ``until``.
+
+    Whatever else is due in between is read as well: without ``since`` that is the whole backlog.
+    """
+    window: dict[str, Any] = {"$lte": until}
+    if since is not None:
+        window["$gte"] = since
+    cursor = (
+        db.deliveries.find(
+            {
+                "lane": lane.value,
+                "channel": channel.value,
+                "sweep_at": window,
+                "status": DeliveryStatus.SENDING.value,
+            },
+            {"_id": True},
+        )
+        .sort("sweep_at", 1)
+        .limit(limit)
+        .hint(SWEEP_KEYS)
+    )
+    return [document["_id"] for document in await cursor.to_list(None)]
+
+
 def _sorted_out(documents: Sequence[Mapping[str, Any]], limit: int) -> Due:
     due = Due(
         last=documents[-1]["sweep_at"] if documents else None,

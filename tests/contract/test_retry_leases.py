@@ -1,0 +1,114 @@
+"""Leases end whatever becomes of the broker: only what publishes needs room there."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from tests.support.broker import publishing, queues_of, waiting_in
+from tests.support.deliveries import (
+    GRACE,
+    age,
+    claim_all,
+    documents,
+    insert_pending,
+    lose_leases,
+)
+from tests.support.profiling import profiled
+
+from fogbell.broker import Publisher, Topology
+from fogbell.model.status import Channel, Lane
+from fogbell.store import sweep_state
+from fogbell.store.database import Database
+from fogbell_retry.metrics import RetryMetrics
+from fogbell_retry.sweep import Sweeper, SweepSettings
+
+EMAIL, BULK = Channel.EMAIL, Lane.BULK
+HOLD = timedelta(seconds=15)
+
+
+def _sweeper(db: Database, publisher: Publisher, topology: Topology, enough: int) -> Sweeper:
+    settings = SweepSettings(
+        grace=GRACE,
+        grace_cap=GRACE,
+        hold=HOLD,
+        lost_leases_limit=3,
+        enough=dict.fromkeys(Lane, enough),
+        settle_pause=GRACE,
+        settle_pause_cap=GRACE,
+        keep=timedelta(days=30),
+    )
+    return Sweeper(db, publisher, topology, settings, RetryMetrics())
+
+
+def _brokerless(db: Database) -> Sweeper:
+    publisher = Publisher("amqp://127.0.0.1:1/", Topology(), name="test", count=lambda _: None)
+    return _sweeper(db, publisher, Topology(), enough=500)
+
+
+@pytest.fixture
+async def topology(rabbit_uri: str, topology_prefix: str) -> AsyncIterator[Topology]:
+    async with queues_of(rabbit_uri, Topology(topology_prefix)) as declared:
+        yield declared
+
+
+@pytest.fixture(autouse=True)
+async def _swept_just_now(db: Database) -> None:
+    """No gap in sweeping, so no hold."""
+    await sweep_state.observe(db, timedelta(0))
+
+
+async def _lost(db: Database, number: int) -> list[UUID]:
+    ids = await insert_pending(db, number, lane=BULK)
+    await claim_all(db, ids)
+    await lose_leases(db, ids)
+    return ids
+
+
+async def _statuses(db: Database, ids: list[UUID]) -> set[str]:
+    return {d["status"] for d in (await documents(db, ids)).values()}
+
+
+async def test_leases_end_while_rabbitmq_is_away(db: Database) -> None:
+    ids = await _lost(db, 3)
+    swept = await _brokerless(db).sweep()
+    assert swept.lease_expired == 3
+    stored = (await documents(db, ids)).values()
+    assert {d["status"] for d in stored} == {"failed"}
+    assert {d["attempts"][-1]["outcome"] for d in stored} == {"lease_expired"}
+    assert all(d["sweep_at"] <= db.clock.now() for d in stored), "due as soon as there is room"
+
+
+async def test_leases_end_while_their_queue_is_full_and_are_published_once_it_is_not(
+    db: Database, rabbit_uri: str, topology: Topology
+) -> None:
+    ids, queue = await _lost(db, 3), topology.queue(EMAIL, BULK)
+    async with publishing(rabbit_uri, topology) as publisher:
+        assert (await _sweeper(db, publisher, topology, enough=0).sweep()).lease_expired == 3
+        assert await _statuses(db, ids) == {"failed"}
+        assert await waiting_in(rabbit_uri, queue) == 0
+        swept = await _sweeper(db, publisher, topology, enough=500).sweep()
+    assert (swept.lease_expired, swept.retry_due) == (0, 3)
+    assert await waiting_in(rabbit_uri, queue) == 3, "each alone in its message"
+
+
+async def test_no_lease_ends_during_a_hold_broker_or_no_broker(db: Database) -> None:
+    ids = await _lost(db, 2)
+    await db.state.update_one({"_id": "sweep"}, {"$set": {"election": "another"}})
+    sweeper = _brokerless(db)
+    assert (await sweeper.sweep()).held_until is not None
+    assert await _statuses(db, ids) == {"sending"}
+    await db.state.update_one({"_id": "sweep"}, {"$set": {"hold_until": db.clock.now()}})
+    assert (await sweeper.sweep()).lease_expired == 2, "the hold has not made them forgotten"
+
+
+async def test_a_backlog_is_not_read_again_for_the_leases_behind_it(db: Database) -> None:
+    backlog = await insert_pending(db, 50, lane=BULK)
+    await age(db, backlog, sweep_at=timedelta(hours=1))
+    await _brokerless(db).sweep()
+    lost = await _lost(db, 2)
+    async with profiled(db, db.deliveries) as seen:
+        assert (await _brokerless(db).sweep()).lease_expired == 2
+    assert await _statuses(db, lost) == {"failed"}
+    examined = [e["docsExamined"] for e in seen if e["op"] == "query"]
+    assert max(examined) <= 5, "another process goes on where the last one was"
