@@ -11,6 +11,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 COMPONENTS := core intake worker retry client local
+IMAGES := intake worker retry
 PYPROJECTS := $(COMPONENTS:%=components/%/pyproject.toml)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
@@ -44,13 +45,20 @@ lint: setup
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/fogbell servers install
+	$(BIN)/fogbell servers install --browser
 	$(BIN)/pytest --numprocesses 2 --dist worksteal
+
+COMPILE := $(VENV)/lock/bin/uv pip compile --universal --generate-hashes --no-emit-index-url --quiet \
+	--python-version 3.11
 
 lock:
 	$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/pip install --quiet --disable-pip-version-check uv
-	$(VENV)/lock/bin/uv pip compile --universal --generate-hashes --no-emit-index-url --quiet \
-		--python-version 3.11 requirements/dev.in -o requirements/dev.txt
+	for name in dev cluster; do $(COMPILE) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
+	for name in $(IMAGES); do \
+		$(PYTHON) requirements/needs.py $$name \
+			| $(COMPILE) --constraint requirements/dev.txt - -o requirements/images/$$name.txt || exit 1; \
+	done
+	echo hatchling | $(COMPILE) --constraint requirements/dev.txt - -o requirements/images/build.txt
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

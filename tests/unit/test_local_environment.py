@@ -63,6 +63,16 @@ def test_webhooks_reach_loopback_at_the_sinks_port_only(monkeypatch: pytest.Monk
     assert webhook.allowed_ports == [80, 443, PLACE.webhook_port]
 
 
+def test_pages_of_any_origin_may_try_the_inbox_unless_the_user_names_some(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    put(monkeypatch, environment.intake(SECRETS, 1, 1), environment.common({}, (), PLACE))
+    assert IntakeSettings().inbox.cors_origins == ["*"]
+    named = {"FOGBELL_INBOX__CORS_ORIGINS": '["https://a.example"]'}
+    put(monkeypatch, environment.common(named, (), PLACE))
+    assert IntakeSettings().inbox.cors_origins == ["https://a.example"]
+
+
 def test_what_the_user_says_of_times_stands_but_not_of_addresses(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

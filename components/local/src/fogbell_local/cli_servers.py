@@ -10,17 +10,21 @@ from typing import Annotated
 
 import typer
 
-from fogbell_local.servers import MongoServer, RabbitServer, ServerError
+from fogbell_local.servers import MongoServer, RabbitServer, ServerError, install_browser
 from fogbell_local.servers import install as install_servers
 
 app = typer.Typer(help="MongoDB and RabbitMQ for this machine.", no_args_is_help=True)
 
 
 @app.command()
-def install() -> None:
+def install(
+    browser: Annotated[bool, typer.Option("--browser", help="And Chromium, for tests.")] = False,
+) -> None:
     """Make sure that both can be started here, installing packages where that is possible."""
     try:
         install_servers(typer.echo)
+        if browser:
+            install_browser(typer.echo)
     except ServerError as error:
         raise _failure(error) from error
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fogbell_local.providers import LocalProviders
+
 HOST = "127.0.0.1"
 APP = "local"
 """The app that the bootstrap key posts for."""
@@ -12,22 +14,26 @@ FROM_ADDRESS = "Fogbell <bell@fogbell.example>"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A setting that differs from its default here, and why."""
+    """A setting that differs from its default here, and why.
+
+    ``component`` is the only one that has it; None: every component has.
+    """
 
     variable: str
     value: str
     default: str
     what: str
+    component: str | None = None
 
     def __str__(self) -> str:
         return f"{self.variable}={self.value}  ({self.what}; default {self.default})"
 
 
 LOCAL = (
-    Change("FOGBELL_SWEEP__INTERVAL_SECONDS", "1", "5", "between two sweeps"),
+    Change("FOGBELL_SWEEP__INTERVAL_SECONDS", "1", "5", "between two sweeps", "retry"),
     Change("FOGBELL_PROTOCOL__SETTLE_SECONDS", "1", "5", "first look for a notification's end"),
-    Change("FOGBELL_SHUTDOWN_SECONDS", "8", "40", "for sends under way when a worker stops"),
-    Change("FOGBELL_HTTP__SHUTDOWN_SECONDS", "5", "20", "for requests under way at a stop"),
+    Change("FOGBELL_SHUTDOWN_SECONDS", "8", "40", "for sends at a worker's stop", "worker"),
+    Change("FOGBELL_HTTP__SHUTDOWN_SECONDS", "5", "20", "for requests at a stop", "intake"),
 )
 """What one machine changes: nothing that decides who gets what and how often."""
 
@@ -38,17 +44,19 @@ FAST = (
     Change("FOGBELL_PROTOCOL__EXPIRY_HOLD_SECONDS", "2", "15", "no lease ends after an election"),
     Change("FOGBELL_PROTOCOL__SETTLE_CAP_SECONDS", "2", "60", "longest pause between two looks"),
     Change("FOGBELL_RETRY__BASE_SECONDS", "1", "10", "first backoff, tripled at each attempt"),
-    Change("FOGBELL_EMAIL__SEND_TIMEOUT", "3", "30", "for one mail"),
-    Change("FOGBELL_EMAIL__CONNECT_TIMEOUT", "2", "10", "for connecting to the relay"),
-    Change("FOGBELL_WEBHOOK__SEND_TIMEOUT", "3", "15", "for one webhook"),
-    Change("FOGBELL_WEBHOOK__CONNECT_TIMEOUT", "2", "5", "for connecting to a receiver"),
+    Change("FOGBELL_EMAIL__SEND_TIMEOUT", "3", "30", "for one mail", "worker"),
+    Change("FOGBELL_EMAIL__CONNECT_TIMEOUT", "2", "10", "for connecting to the relay", "worker"),
+    Change("FOGBELL_WEBHOOK__SEND_TIMEOUT", "3", "15", "for one webhook", "worker"),
+    Change("FOGBELL_WEBHOOK__CONNECT_TIMEOUT", "2", "5", "for connecting to a receiver", "worker"),
 )
 """The protocol's times, shortened so that a person can watch what otherwise takes minutes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where everything is. ``smtp_url`` is the relay's, ``webhook_port`` the sink's."""
+    """Where everything is. ``smtp_url`` is the relay's, ``webhook_port`` the sink's; without
+    ``providers`` there is neither SMS nor push.
+    """
 
     mongodb: str
     rabbitmq: str
@@ -56,6 +64,7 @@ class Place:
     webhook_port: int
     database: str = "fogbell"
     prefix: str = "fogbell."
+    providers: LocalProviders | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +75,22 @@ class Secrets:
     inbox_token: str
 
 
+def understood(
+    component: str, environ: Mapping[str, str], changes: tuple[Change, ...]
+) -> dict[str, str]:
+    """``environ`` and the changes that it does not name itself, without those of ``changes`` that
+    ``component`` would take for a slip: they are another's.
+    """
+    foreign = {c.variable for c in changes if c.component not in (None, component)}
+    whole = {**{change.variable: change.value for change in changes}, **environ}
+    return {name: value for name, value in whole.items() if name not in foreign}
+
+
 def common(environ: Mapping[str, str], changes: tuple[Change, ...], place: Place) -> dict[str, str]:
     """For every component. What the user's environment says of times stands; addresses do not."""
     return {
+        # Any page on this machine may try the inbox: a token opens it, never a cookie.
+        "FOGBELL_INBOX__CORS_ORIGINS": '["*"]',
         **{change.variable: change.value for change in changes},
         **environ,
         "FOGBELL_MONGODB__URI": place.mongodb,
@@ -101,6 +123,7 @@ def worker(environ: Mapping[str, str], place: Place, metrics_port: int) -> dict[
     }
     return {
         **{name: environ.get(name, value) for name, value in defaults.items()},
+        **(place.providers.of_worker(environ) if place.providers else {}),
         "FOGBELL_EMAIL__URL": place.smtp_url,
         "FOGBELL_METRICS__PORT": str(metrics_port),
     }

@@ -4,9 +4,9 @@
 ones. Nothing here touches a server that the system runs.
 """
 
-from fogbell_local.servers.install import install
+from fogbell_local.servers.install import install, install_browser
 from fogbell_local.servers.mongo import MongoServer
 from fogbell_local.servers.process import ServerError
 from fogbell_local.servers.rabbit import RabbitServer
 
-__all__ = ["MongoServer", "RabbitServer", "ServerError", "install"]
+__all__ = ["MongoServer", "RabbitServer", "ServerError", "install", "install_browser"]

