@@ -187,7 +187,7 @@ class System:
     def environ(self) -> dict[str, str]:
         """What every component is told."""
         own = {k: v for k, v in os.environ.items() if not k.startswith("FOGBELL_")}
-        return environment.common(own | QUICK | dict(self.settings), (), self.place)
+        return environment.common(own | QUICK | dict(self.settings), self.place)
 
     async def stop(self, component: Component) -> int | None:
         """SIGTERM; its exit status, or 137 where it had to be killed."""

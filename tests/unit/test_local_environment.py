@@ -1,8 +1,10 @@
 """What components are told locally is what they understand."""
 
+import os
 import socket
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -11,16 +13,21 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from fogbell.model.status import Channel
+from fogbell.settings_report import slips
 from fogbell_intake.settings import IntakeSettings
 from fogbell_local import environment, processes
 from fogbell_local.demo.command import SLOWER
 from fogbell_local.environment import FAST, LOCAL, Change, Place, Secrets
+from fogbell_local.providers import LocalProviders, offered
 from fogbell_local.servers import ServerError
+from fogbell_local.sink import service_account
 from fogbell_local.system import chosen_port
 from fogbell_retry.settings import RetryComponentSettings
 from fogbell_retry.window import window_end
 from fogbell_worker.settings import WorkerSettings
 
+GATEWAY, FCM = "http://127.0.0.1:4322/gateway-a", "http://127.0.0.1:4322/fcm"
 PLACE = Place("mongodb://127.0.0.1:1", "amqp://127.0.0.1:2", "smtp://127.0.0.1:25", 4321)
 SECRETS = Secrets("fbk_" + "k" * 40, "s" * 48)
 EVERY_CHANGE = LOCAL + FAST + SLOWER
@@ -29,8 +36,9 @@ EVERY_CHANGE = LOCAL + FAST + SLOWER
 @pytest.fixture(autouse=True)
 def _no_settings_around(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in environment.common({}, EVERY_CHANGE, PLACE):
-        monkeypatch.delenv(name, raising=False)
+    for name in os.environ:
+        if name.startswith("FOGBELL_"):
+            monkeypatch.delenv(name)
 
 
 def put(monkeypatch: pytest.MonkeyPatch, *parts: Mapping[str, str]) -> None:
@@ -40,9 +48,14 @@ def put(monkeypatch: pytest.MonkeyPatch, *parts: Mapping[str, str]) -> None:
 
 
 def worker(monkeypatch: pytest.MonkeyPatch, *changes: Change, **environ: str) -> WorkerSettings:
-    put(monkeypatch, environment.common(environ, changes, PLACE))
-    put(monkeypatch, environment.worker(environ, PLACE, 9))
+    put(monkeypatch, told("worker", changes, environ), environment.worker(environ, PLACE, 9))
     return WorkerSettings()
+
+
+def told(
+    component: str, changes: tuple[Change, ...] = (), environ: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    return environment.common(environment.understood(component, environ or {}, changes), PLACE)
 
 
 @pytest.mark.parametrize("changes", [LOCAL, LOCAL + FAST, EVERY_CHANGE])
@@ -50,11 +63,58 @@ def test_every_component_takes_what_it_is_told(
     monkeypatch: pytest.MonkeyPatch, changes: tuple[Change, ...]
 ) -> None:
     worker(monkeypatch, *changes)
+    put(monkeypatch, told("intake", changes), told("retry", changes))
     put(monkeypatch, environment.intake(SECRETS, 8080, 1), environment.retry("job-1", 2))
     intake, retry = IntakeSettings(), RetryComponentSettings()
     assert (intake.http.port, intake.http.host) == (8080, "127.0.0.1")
     assert intake.mongodb.uri.get_secret_value() == PLACE.mongodb
     assert (retry.job_name, retry.metrics.port) == ("job-1", 2)
+
+
+@pytest.mark.parametrize(
+    ("component", "kind"),
+    [("intake", IntakeSettings), ("worker", WorkerSettings), ("retry", RetryComponentSettings)],
+)
+@pytest.mark.parametrize("environ", [{}, {"FOGBELL_SHUTDOWN_SECONDS": "3"}])
+def test_no_component_takes_anothers_setting_for_a_slip(
+    component: str, kind: type[BaseModel], environ: dict[str, str]
+) -> None:
+    own = {
+        "intake": environment.intake(SECRETS, 8080, 1) | offered({}),
+        "worker": environment.worker({}, with_providers(Path("/account")), 2),
+        "retry": environment.retry("job-1", 3),
+    }
+    assert slips(kind, told(component, EVERY_CHANGE, environ) | own[component]) == {}
+
+
+def with_providers(account: Path) -> Place:
+    return replace(PLACE, providers=LocalProviders({"gateway-a": GATEWAY}, FCM, account))
+
+
+def test_texts_and_pushes_go_to_the_sink(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    account = tmp_path / "account.json"
+    service_account.write(account, f"{FCM}/token")
+    put(monkeypatch, told("worker", EVERY_CHANGE))
+    put(monkeypatch, environment.worker({}, with_providers(account), 9))
+    settings = WorkerSettings()
+    assert settings.channels >= {Channel.EMAIL, Channel.WEBHOOK, Channel.SMS, Channel.PUSH}
+    assert settings.sms is not None
+    assert (settings.sms.name, settings.sms.base_url) == ("gateway-a", GATEWAY)
+    assert settings.push is not None
+    assert settings.push.fcm_base_url == FCM
+    put(monkeypatch, environment.intake(SECRETS, 1, 1), offered({}))
+    assert IntakeSettings().offered_channels >= settings.channels
+
+
+def test_who_names_a_gateway_of_their_own_keeps_it() -> None:
+    place = with_providers(Path("/account"))
+    own = {"FOGBELL_SMS__ACCOUNT_SID": "ACmine", "FOGBELL_PUSH__FCM_CREDENTIALS": "{}"}
+    told = environment.worker(own, place, 9)
+    assert not [name for name in told if name.startswith(("FOGBELL_SMS", "FOGBELL_PUSH"))]
+    slower = environment.worker({"FOGBELL_SMS__SEND_TIMEOUT": "9"}, place, 9)
+    assert slower["FOGBELL_SMS__SEND_TIMEOUT"] == "9"
+    assert slower["FOGBELL_SMS__BASE_URL"] == GATEWAY
+    assert offered({"FOGBELL_OFFERED_CHANNELS": "email"}) == {"FOGBELL_OFFERED_CHANNELS": "email"}
 
 
 def test_webhooks_reach_loopback_at_the_sinks_port_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,10 +126,10 @@ def test_webhooks_reach_loopback_at_the_sinks_port_only(monkeypatch: pytest.Monk
 def test_pages_of_any_origin_may_try_the_inbox_unless_the_user_names_some(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    put(monkeypatch, environment.intake(SECRETS, 1, 1), environment.common({}, (), PLACE))
+    put(monkeypatch, environment.intake(SECRETS, 1, 1), environment.common({}, PLACE))
     assert IntakeSettings().inbox.cors_origins == ["*"]
     named = {"FOGBELL_INBOX__CORS_ORIGINS": '["https://a.example"]'}
-    put(monkeypatch, environment.common(named, (), PLACE))
+    put(monkeypatch, environment.common(named, PLACE))
     assert IntakeSettings().inbox.cors_origins == ["https://a.example"]
 
 

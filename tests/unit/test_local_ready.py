@@ -15,7 +15,13 @@ def example(api_key: str = "fbk_" + "k" * 40) -> Ready:
         "api_key": api_key,
         "mongodb": "mongodb://127.0.0.1:2",
         "rabbitmq": "amqp://127.0.0.1:3",
-        "sink": {"smtp": "127.0.0.1:4", "webhook": "http://127.0.0.1:5", "log": "/l"},
+        "sink": {
+            "smtp": "127.0.0.1:4",
+            "webhook": "http://127.0.0.1:5",
+            "sms": ["http://127.0.0.1:7/gateway-a"],
+            "fcm": "http://127.0.0.1:7/fcm",
+            "log": "/l",
+        },
         "metrics": {"intake": "http://127.0.0.1:6/metrics"},
         "pids": {"worker": [7, 8]},
     }

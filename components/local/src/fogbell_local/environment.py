@@ -78,20 +78,19 @@ class Secrets:
 def understood(
     component: str, environ: Mapping[str, str], changes: tuple[Change, ...]
 ) -> dict[str, str]:
-    """``environ`` and the changes that it does not name itself, without those of ``changes`` that
-    ``component`` would take for a slip: they are another's.
+    """``environ``, with the changes that it does not name itself, for ``component``: without those
+    of another component, which it would take for a slip. What the user says of times stands.
     """
     foreign = {c.variable for c in changes if c.component not in (None, component)}
     whole = {**{change.variable: change.value for change in changes}, **environ}
     return {name: value for name, value in whole.items() if name not in foreign}
 
 
-def common(environ: Mapping[str, str], changes: tuple[Change, ...], place: Place) -> dict[str, str]:
-    """For every component. What the user's environment says of times stands; addresses do not."""
+def common(environ: Mapping[str, str], place: Place) -> dict[str, str]:
+    """For every component. Addresses are the place's, whatever ``environ`` says."""
     return {
         # Any page on this machine may try the inbox: a token opens it, never a cookie.
         "FOGBELL_INBOX__CORS_ORIGINS": '["*"]',
-        **{change.variable: change.value for change in changes},
         **environ,
         "FOGBELL_MONGODB__URI": place.mongodb,
         "FOGBELL_MONGODB__DATABASE": place.database,

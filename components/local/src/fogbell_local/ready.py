@@ -13,10 +13,14 @@ from typing import TypedDict, cast
 
 
 class SinkAddresses(TypedDict):
-    """``smtp`` is ``host:port``, or None where mail goes to an outside relay."""
+    """``smtp`` is ``host:port``, or None where mail goes to an outside relay. The others are URLs:
+    ``sms`` the gateways', in the order in which they are asked.
+    """
 
     smtp: str | None
     webhook: str
+    sms: list[str]
+    fcm: str
     log: str
 
 

@@ -13,6 +13,7 @@ from fogbell_local.cli_servers import start_both
 from fogbell_local.environment import HOST, Change, Place, Secrets
 from fogbell_local.interrupt import Stop
 from fogbell_local.processes import Component, RetryJob
+from fogbell_local.providers import FCM, GATEWAYS, LocalProviders, offered
 from fogbell_local.ready import Ready
 from fogbell_local.servers import MongoServer, RabbitServer, ServerError, install
 from fogbell_local.servers.ports import free_ports
@@ -92,8 +93,8 @@ class System:
         number = self._workers_started
         label = "worker" if number == 1 else f"worker-{number}"
         port = free_ports(1)[0]
-        settings = environment.worker(self._environ, self.place, port)
-        component = processes.start("worker", label, self._common() | settings, port, self.logs)
+        settings = self._common("worker") | environment.worker(self._environ, self.place, port)
+        component = processes.start("worker", label, settings, port, self.logs)
         self.workers.append(component)
         return component
 
@@ -135,7 +136,13 @@ class System:
             "api_key": self.secrets.api_key,
             "mongodb": self.mongo.uri,
             "rabbitmq": self.rabbit.uri,
-            "sink": {"smtp": mail, "webhook": sink.webhook_url, "log": str(sink.ledger_path)},
+            "sink": {
+                "smtp": mail,
+                "webhook": sink.webhook_url,
+                "sms": [sink.provider_url(name) for name in GATEWAYS],
+                "fcm": sink.provider_url(FCM),
+                "log": str(sink.ledger_path),
+            },
             "metrics": {component.label: component.metrics for component in self.components()},
             "pids": pids,
         }
@@ -150,10 +157,12 @@ class System:
         # Ended before the servers, and all at the same time: the stack's newest goes first.
         self._stack.callback(lambda: processes.stop(self._started()))
         intake_port, retry_port = free_ports(2)
-        settings = environment.intake(self.secrets, self.port, intake_port)
-        self.intake = processes.start(
-            "intake", "intake", self._common() | settings, intake_port, self.logs
+        settings = (
+            self._common("intake")
+            | environment.intake(self.secrets, self.port, intake_port)
+            | offered(self._environ)
         )
+        self.intake = processes.start("intake", "intake", settings, intake_port, self.logs)
         for _ in range(self._options.workers):
             self.add_worker()
         self.retry = RetryJob(lambda job_name: self._start_retry(job_name, retry_port))
@@ -164,11 +173,12 @@ class System:
         return [part for part in (*parts, retry and retry.component) if part is not None]
 
     def _start_retry(self, job_name: str, port: int) -> Component:
-        settings = environment.retry(job_name, port)
-        return processes.start("retry", "retry", self._common() | settings, port, self.logs)
+        settings = self._common("retry") | environment.retry(job_name, port)
+        return processes.start("retry", "retry", settings, port, self.logs)
 
-    def _common(self) -> dict[str, str]:
-        return environment.common(self._environ, self._options.changes, self.place)
+    def _common(self, component: str) -> dict[str, str]:
+        told = environment.understood(component, self._environ, self._options.changes)
+        return environment.common(told, self.place)
 
     def _place(self) -> Place:
         sink = self.sink
@@ -179,6 +189,11 @@ class System:
             webhook_port=sink.webhook_port,
             database=self._options.database,
             prefix=self._options.prefix,
+            providers=LocalProviders(
+                sms={name: sink.provider_url(name) for name in GATEWAYS},
+                fcm=sink.provider_url(FCM),
+                service_account=sink.service_account(FCM),
+            ),
         )
 
     def _server_pids(self) -> Iterator[tuple[str, int, Path]]:

@@ -29,10 +29,12 @@ SINK = Behaviour(refuse_fraction=1 / 3, delay=0.05)
 """Slow enough that there is a middle in which to kill a worker."""
 
 SLOWER = (
-    Change("FOGBELL_BULK__SLOTS", "10", "50", "bulk sends at once, of a channel in a worker"),
+    Change(
+        "FOGBELL_BULK__SLOTS", "10", "50", "bulk sends at once, of a channel in a worker", "worker"
+    ),
     # A group is given as a whole: these two are only repeated.
-    Change("FOGBELL_BULK__BATCHES", "2", "2", "bulk batches at once"),
-    Change("FOGBELL_BULK__PREFETCH", "4", "4", "bulk messages held"),
+    Change("FOGBELL_BULK__BATCHES", "2", "2", "bulk batches at once", "worker"),
+    Change("FOGBELL_BULK__PREFETCH", "4", "4", "bulk messages held", "worker"),
 )
 
 
