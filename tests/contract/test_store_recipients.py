@@ -22,6 +22,7 @@ ANN = Recipient.model_validate(
                 {"provider": "web", "url": "https://p.example/"},
             ],
             "webhook": {"url": "https://x.example/hook", "secrets": ["whsec_new", "whsec_old"]},
+            "apprise": {"url": "tgram://1:a/2"},
         },
         "locale": "de-AT",
         "time_zone": "Europe/Vienna",

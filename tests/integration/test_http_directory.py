@@ -12,6 +12,7 @@ ANN = {
     "addresses": {
         "email": "ann@Example.org",
         "webhook": {"url": "https://x.example/hook", "secrets": ["whsec_hunter2"]},
+        "apprise": {"url": "tgram://110201543:hunter2/7"},
     },
     "locale": "de-AT",
     "groups": ["vip"],
@@ -46,6 +47,7 @@ async def test_a_recipient_is_created_then_replaced(intake: Intake) -> None:
             "sms": None,
             "push": [],
             "webhook": {"url": "https://x.example/hook", "secret_count": 1},
+            "apprise": {"scheme": "tgram"},
         },
         "locale": "de-AT",
         "time_zone": None,
@@ -64,6 +66,16 @@ async def test_secrets_are_stored_and_never_answered(intake: Intake) -> None:
     assert stored is not None
     assert stored.addresses.webhook is not None
     assert stored.addresses.webhook.secrets[0].get_secret_value() == "whsec_hunter2"
+    assert stored.addresses.apprise is not None
+    assert stored.addresses.apprise.url.get_secret_value() == "tgram://110201543:hunter2/7"
+
+
+async def test_a_refused_secret_is_not_repeated(intake: Intake) -> None:
+    body = {"addresses": {"apprise": {"url": "tgram hunter2"}}}
+    answer = await intake.client.put("/v1/recipients/refused", json=body)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "#/addresses/apprise/url"
+    assert "hunter2" not in answer.text
 
 
 async def test_sending_back_what_was_read_never_loses_secrets_in_silence(intake: Intake) -> None:
@@ -71,7 +83,9 @@ async def test_sending_back_what_was_read_never_loses_secrets_in_silence(intake:
     read = (await intake.client.get("/v1/recipients/careful")).json()
     answer = await intake.client.put("/v1/recipients/careful", json=read)
     assert answer.status_code == 422
-    assert answer.json()["errors"][0]["pointer"] == "#/addresses/webhook/secret_count"
+    pointers = [error["pointer"] for error in answer.json()["errors"]]
+    assert "#/addresses/webhook/secret_count" in pointers
+    assert "#/addresses/apprise/url" in pointers
 
 
 async def test_a_deleted_recipient_is_gone(intake: Intake) -> None:

@@ -86,6 +86,7 @@ async def test_what_a_worker_suppressed_is_found(intake: Intake) -> None:
     [
         ("inbox", "recipient-1", "channel"),
         ("pigeon", "ann@example.org", "channel"),
+        ("apprise", "tgram://token/chat", "channel"),
         ("email", "not an address", "address"),
         ("email", "", "address"),
         ("sms", "0612345678", "address"),

@@ -51,8 +51,9 @@ def bad(entries: Iterable[Entry]) -> dict[int, str]:
 
 def test_every_csv_column_finds_its_place() -> None:
     (entry,) = from_csv(
-        "id,email,sms,webhook_url,locale,time_zone,groups,attributes.first_name\n"
-        "ann,ann@example.org,+31612345678,https://x.example/h,de-AT,Europe/Vienna,a; b;,Ann\n"
+        "id,email,sms,webhook_url,apprise_url,locale,time_zone,groups,attributes.first_name\n"
+        "ann,ann@example.org,+31612345678,https://x.example/h,tgram://1:a/2,de-AT,Europe/Vienna,"
+        "a; b;,Ann\n"
     )
     assert entry == Recipient.model_validate(
         {
@@ -61,6 +62,7 @@ def test_every_csv_column_finds_its_place() -> None:
                 "email": "ann@example.org",
                 "sms": "+31612345678",
                 "webhook": {"url": "https://x.example/h"},
+                "apprise": {"url": "tgram://1:a/2"},
             },
             "locale": "de-AT",
             "time_zone": "Europe/Vienna",

@@ -67,14 +67,17 @@ def test_a_post_says_only_what_was_given() -> None:
 
 
 def test_every_channel_gets_its_content_from_the_same_words() -> None:
-    content = send.said(["inbox", "webhook", "sms", "push"], None, "S", "T", None)["content"]
+    channels = ["inbox", "webhook", "sms", "push", "apprise"]
+    content = send.said(channels, None, "S", "T", None)["content"]
     assert content == {
         "inbox": {"title": "S", "body": "T"},
         "webhook": {"type": "message", "data": {"subject": "S", "text": "T"}},
         "sms": {"text": "T"},
         "push": {"title": "S", "body": "T"},
+        "apprise": {"title": "S", "body": "T"},
     }
     assert send.part("inbox", None, "T", None) == {"title": "T"}
+    assert send.part("apprise", "S", None, None) == {"body": "S"}
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter, ValidationError
+from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from fogbell.model.address import (
     Addresses,
     RecipientId,
+    check_apprise_url,
     check_email,
     check_phone,
     check_url,
@@ -203,6 +204,7 @@ def test_a_recipient_is_reached_where_there_is_an_address_and_always_in_the_inbo
         sms="+31612345678",
         push=[{"provider": "fcm", "token": "t"}],
         webhook={"url": "http://x/"},
+        apprise={"url": "tgram://1/2"},
     )
     assert everything == set(Channel)
 
@@ -228,3 +230,55 @@ def test_a_webhooks_secrets_never_show() -> None:
     assert "whsec_k" not in repr(addresses) + str(addresses) + addresses.model_dump_json()
     recipient = Recipient(id="ann", addresses=addresses, attributes={"a": 1})
     assert "addresses" not in recipient.template_view()
+
+
+def test_all_of_an_apprise_url_but_its_scheme_never_shows() -> None:
+    addresses = Addresses.model_validate({"apprise": {"url": "TGram://12:Tok3n/Chat7"}})
+    assert addresses.apprise is not None
+    assert addresses.apprise.scheme == "tgram"
+    assert addresses.apprise.url.get_secret_value() == "tgram://12:Tok3n/Chat7"
+    shown = repr(addresses) + str(addresses) + addresses.model_dump_json()
+    assert "Tok3n" not in shown
+    assert "Chat7" not in shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "tgram",
+        "tgram:",
+        "tgram://",
+        "://token",
+        " tgram://token",
+        "tgram ://token",
+        "tgram://to ken",
+        "tgram://token\n",
+        "tgram://tök€n",
+        "t-gram://token",
+        "a" * 33 + "://token",
+        "tgram://" + "t" * 2041,
+    ],
+)
+def test_what_is_no_single_apprise_url_is_refused_without_repeating_it(url: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Addresses.model_validate({"apprise": {"url": url}})
+    (error,) = caught.value.errors()
+    assert not url or url not in error["msg"].replace("tgram://TOKEN/CHAT", "")
+
+
+@given(st.text(max_size=60))
+def test_an_apprise_url_has_one_scheme_that_nobody_reads_otherwise(text: str) -> None:
+    for value in (text, f"tgram://{text}", f"json://a,{text}"):
+        try:
+            stored = check_apprise_url(SecretStr(value)).get_secret_value()
+        except ValueError:
+            continue
+        scheme, _, rest = stored.partition("://")
+        assert scheme.isascii()
+        assert scheme.isalnum()
+        assert scheme == scheme.lower()
+        assert value.partition("://") == (value[: len(scheme)], "://", rest)
+        assert rest.isascii()
+        assert rest.isprintable()
+        assert " " not in rest

@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from fogbell.expansion.plan import (
     Contents,
@@ -15,7 +16,7 @@ from fogbell.expansion.plan import (
     person_of_recipient,
 )
 from fogbell.identity import delivery_id
-from fogbell.model.address import Addresses, PushAddress, WebhookAddress
+from fogbell.model.address import Addresses, AppriseAddress, PushAddress, WebhookAddress
 from fogbell.model.content import Content, Template
 from fogbell.model.delivery import NewDelivery
 from fogbell.model.notification import Audience, InlineAddress, Notification, Origin, OriginType
@@ -28,6 +29,7 @@ CONTENT = Content.model_validate(
         "sms": {"text": "Bell."},
         "push": {"title": "Fog"},
         "webhook": {"type": "fog"},
+        "apprise": {"body": "Bell."},
         "inbox": {"title": "{{ recipient.id }}: {{ data.what }}", "data": {"n": "{{ data.n }}"}},
     }
 )
@@ -39,6 +41,7 @@ addresses = st.builds(
     sms=st.sampled_from([None, "+31612345678"]),
     push=st.lists(devices, max_size=4),
     webhook=st.sampled_from([None, WebhookAddress(url="https://example.org/hook")]),
+    apprise=st.sampled_from([None, AppriseAddress(url=SecretStr("tgram://1:a/2"))]),
 )
 people = st.lists(
     st.builds(Person, key=st.text(min_size=1, max_size=5), addresses=addresses,

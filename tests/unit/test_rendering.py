@@ -3,6 +3,7 @@
 import pytest
 
 from fogbell.model.content import (
+    AppriseContent,
     EmailContent,
     InboxContent,
     Part,
@@ -115,6 +116,7 @@ def test_a_renderings_data_is_its_own() -> None:
         ),
         (PushContent(title="{{ data.evil }}"), Channel.PUSH, "push/title"),
         (WebhookContent(type="{{ data.evil }}"), Channel.WEBHOOK, "webhook/type"),
+        (AppriseContent(title="{{ data.evil }}", body="b"), Channel.APPRISE, "apprise/title"),
         (InboxContent(title="{{ data.evil }}"), Channel.INBOX, "inbox/title"),
         (InboxContent(title="t", url="{{ data.evil }}"), Channel.INBOX, "inbox/url"),
     ],

@@ -4,11 +4,12 @@ import asyncio
 
 import pytest
 
-from fogbell.model.content import EmailContent, SmsContent, WebhookContent
+from fogbell.model.content import AppriseContent, EmailContent, SmsContent, WebhookContent
 from fogbell.model.status import Channel
 from fogbell.rendering import (
     MissingVariableError,
     PreviewTimeoutError,
+    RenderedApprise,
     RenderedEmail,
     RenderedWebhook,
     RenderingError,
@@ -22,13 +23,16 @@ EMAIL = EmailContent.model_validate(
 
 
 async def test_a_preview_in_a_process_gives_what_rendering_gives() -> None:
-    email, webhook = await asyncio.gather(
+    email, webhook, apprise = await asyncio.gather(
         preview_in_process(EMAIL, Channel.EMAIL, {"data": {"name": "<Ann>"}}),
         preview_in_process(WebhookContent(type="t", data={"a": ["{{ data.b }}"]}), Channel.WEBHOOK,
                            {"data": {"b": "é"}}),
+        preview_in_process(AppriseContent(title="{{ data.b }}", body="{{ data.b }}"),
+                           Channel.APPRISE, {"data": {"b": "<é>"}}),
     )  # fmt: skip
     assert email == RenderedEmail("Hi <Ann>", None, "&lt;Ann&gt;", "Shop <a@b.c>")
     assert webhook == RenderedWebhook("t", {"a": ["é"]})
+    assert apprise == RenderedApprise("<é>", "<é>")
 
 
 async def test_a_preview_in_a_process_raises_what_a_preview_raises() -> None:

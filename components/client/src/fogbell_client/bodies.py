@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal, Required, TypedDict
 
-Channel = Literal["email", "sms", "push", "webhook", "inbox"]
+Channel = Literal["email", "sms", "push", "webhook", "apprise", "inbox"]
 Lane = Literal["transactional", "bulk"]
 Scope = Literal["send", "read", "manage", "inbox"]
 KeyMode = Literal["live", "test"]
@@ -37,6 +37,12 @@ class WebhookAddress(TypedDict, total=False):
     secrets: Sequence[str]
 
 
+class AppriseAddress(TypedDict):
+    """One target of a service that Apprise knows; all of the URL but its scheme is secret."""
+
+    url: str
+
+
 class PushAddress(TypedDict, total=False):
     """One device: the provider's name, and its token or URL."""
 
@@ -52,6 +58,7 @@ class Addresses(TypedDict, total=False):
     sms: str | None
     push: Sequence[PushAddress]
     webhook: WebhookAddress | None
+    apprise: AppriseAddress | None
 
 
 class InlineRecipient(Addresses, total=False):
@@ -130,3 +137,4 @@ class ApiKeyBody(TypedDict, total=False):
     app: str | None
     mode: KeyMode
     expires_at: Time | None
+    rate_limit: float | None

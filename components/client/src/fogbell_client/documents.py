@@ -142,7 +142,7 @@ class Delivery(TypedDict):
 
 
 class Recipient(TypedDict):
-    """A recipient as answered: of a webhook's secrets only the number is told."""
+    """A recipient as answered: secrets are counted, or left out."""
 
     id: str
     addresses: Json
@@ -227,6 +227,7 @@ class ApiKey(TypedDict):
     created_at: str
     expires_at: str | None
     last_used_at: str | None
+    rate_limit: float | None
 
 
 class NewApiKey(ApiKey):

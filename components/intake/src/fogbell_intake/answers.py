@@ -173,6 +173,12 @@ class WebhookAddressAnswer(BaseModel):
     secret_count: int
 
 
+class AppriseAddressAnswer(BaseModel):
+    """The rest of the URL is secret, and never shown."""
+
+    scheme: str
+
+
 class AddressesAnswer(BaseModel):
     """Every way to reach one recipient."""
 
@@ -180,6 +186,7 @@ class AddressesAnswer(BaseModel):
     sms: str | None
     push: list[PushAddressAnswer]
     webhook: WebhookAddressAnswer | None
+    apprise: AppriseAddressAnswer | None
 
 
 class RecipientAnswer(BaseModel):
@@ -257,6 +264,7 @@ class ApiKeyAnswer(BaseModel):
     created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None
+    rate_limit: float | None
 
 
 class NewApiKeyAnswer(ApiKeyAnswer):

@@ -47,18 +47,20 @@ class AddressBody(Addresses):
 
     @model_validator(mode="after")
     def _some_address(self) -> Self:
-        if not (self.email or self.sms or self.push or self.webhook):
-            raise ValueError("expected an address: email, sms, push or webhook")
+        if not (self.email or self.sms or self.push or self.webhook or self.apprise):
+            raise ValueError("expected an address: email, sms, push, webhook or apprise")
         return self
 
     def addresses(self) -> dict[str, Any]:
-        """The addresses alone, as a delivery stores them; webhook secrets in the clear."""
+        """The addresses alone, as a delivery stores them; secrets in the clear."""
         stored = self.model_dump(
             include={"email", "sms", "push"}, exclude_none=True, exclude_defaults=True
         )
         if self.webhook is not None:
             secrets = [secret.get_secret_value() for secret in self.webhook.secrets]
             stored["webhook"] = {"url": self.webhook.url, "secrets": secrets}
+        if self.apprise is not None:
+            stored["apprise"] = {"url": self.apprise.url.get_secret_value()}
         return stored
 
 

@@ -190,6 +190,7 @@ _PLACES: dict[str, tuple[str, ...]] = {
     "email": ("addresses", "email"),
     "sms": ("addresses", "sms"),
     "webhook_url": ("addresses", "webhook", "url"),
+    "apprise_url": ("addresses", "apprise", "url"),
     "locale": ("locale",),
     "time_zone": ("time_zone",),
     "groups": ("groups",),

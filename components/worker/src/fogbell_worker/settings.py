@@ -25,6 +25,7 @@ _NEEDS = {
         "FOGBELL_PUSH__FCM_CREDENTIALS_FILE, or FOGBELL_PUSH__VAPID_PRIVATE_KEY and"
         " FOGBELL_PUSH__VAPID_SUBJECT"
     ),
+    Channel.APPRISE: "FOGBELL_APPRISE__SCHEMES",
 }
 
 
@@ -142,6 +143,7 @@ class WorkerSettings(Settings):
             Channel.WEBHOOK: self.webhook,
             Channel.SMS: self.sms,
             Channel.PUSH: self.push,
+            Channel.APPRISE: None,
         }
         return groups[channel]
 

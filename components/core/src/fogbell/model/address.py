@@ -16,6 +16,7 @@ _LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}")
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _SUBSCRIPTION_KEYS = re.compile(r"B[A-Za-z0-9_-]{86}\.[A-Za-z0-9_-]{22}")
+_APPRISE_URL = re.compile(r"([A-Za-z0-9]{1,32})://([\x21-\x7e]+)")
 RECIPIENT_ID = r"^[A-Za-z0-9._:@-]{1,128}$"
 
 
@@ -58,9 +59,26 @@ def check_url(value: str) -> str:
     return value
 
 
+def check_apprise_url(value: SecretStr) -> SecretStr:
+    """A URL of Apprise, ``scheme://...``, with its scheme in lower case. Raises ValueError.
+
+    Its form alone: which schemes are served is the worker's to say. Errors hold nothing of it, for
+    most of these URLs are tokens.
+    """
+    text = value.get_secret_value()
+    found = _APPRISE_URL.fullmatch(text) if len(text) <= 2048 else None
+    if found is None:
+        raise ValueError(
+            "expected one URL of Apprise such as tgram://TOKEN/CHAT, in at most 2048 characters of"
+            " printable ASCII; percent-encode the rest"
+        )
+    return SecretStr(f"{found[1].lower()}://{found[2]}")
+
+
 Email = Annotated[str, AfterValidator(check_email), Field(max_length=320)]
 Phone = Annotated[str, AfterValidator(check_phone)]
 Url = Annotated[str, AfterValidator(check_url)]
+AppriseUrl = Annotated[SecretStr, AfterValidator(check_apprise_url)]
 RecipientId = Annotated[str, Field(pattern=RECIPIENT_ID)]
 
 
@@ -113,6 +131,20 @@ class PushAddress(_Strict):
         return self.url or self.token or ""
 
 
+class AppriseAddress(_Strict):
+    """One target of a service that Apprise knows (``tgram://TOKEN/CHAT``).
+
+    All of the URL but its scheme is secret: it holds the tokens that open the service.
+    """
+
+    url: AppriseUrl
+
+    @property
+    def scheme(self) -> str:
+        """The service, as Apprise calls it: ``tgram``."""
+        return self.url.get_secret_value().partition("://")[0]
+
+
 class Addresses(_Strict):
     """Every way to reach one recipient; each is optional."""
 
@@ -120,6 +152,7 @@ class Addresses(_Strict):
     sms: Phone | None = None
     push: list[PushAddress] = Field(default_factory=list, max_length=20)
     webhook: WebhookAddress | None = None
+    apprise: AppriseAddress | None = None
 
     def has(self, channel: Channel) -> bool:
         """Whether ``channel`` can reach this recipient. The inbox needs no address."""

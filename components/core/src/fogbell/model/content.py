@@ -92,6 +92,13 @@ class WebhookContent(_Part):
     data: dict[str, JsonValue] = Field(default_factory=dict)
 
 
+class AppriseContent(_Part):
+    """One plain message to a chat or another service; ``title`` is a single line."""
+
+    title: Line = ""
+    body: Body = Field(min_length=1)
+
+
 class InboxContent(_Part):
     """One item of an app's inbox; strings within ``data`` are Liquid."""
 
@@ -101,7 +108,7 @@ class InboxContent(_Part):
     data: dict[str, JsonValue] = Field(default_factory=dict)
 
 
-Part = EmailContent | SmsContent | PushContent | WebhookContent | InboxContent
+Part = EmailContent | SmsContent | PushContent | WebhookContent | AppriseContent | InboxContent
 
 
 class Content(_Part):
@@ -111,6 +118,7 @@ class Content(_Part):
     sms: SmsContent | None = None
     push: PushContent | None = None
     webhook: WebhookContent | None = None
+    apprise: AppriseContent | None = None
     inbox: InboxContent | None = None
 
     def part(self, channel: Channel) -> Part | None:

@@ -14,10 +14,11 @@ class Channel(StrEnum):
     SMS = "sms"
     PUSH = "push"
     WEBHOOK = "webhook"
+    APPRISE = "apprise"
     INBOX = "inbox"
 
 
-PUSH_CHANNELS = frozenset({Channel.EMAIL, Channel.SMS, Channel.PUSH, Channel.WEBHOOK})
+PUSH_CHANNELS = frozenset(set(Channel) - {Channel.INBOX})
 """The channels that a worker serves. ``INBOX`` is stored delivered, and pulled by the app."""
 
 

@@ -20,6 +20,7 @@ from fogbell.rendering.part import (
 )
 from fogbell.rendering.previewing import preview_in_process
 from fogbell.rendering.rendered import (
+    RenderedApprise,
     RenderedEmail,
     RenderedInbox,
     RenderedPart,
@@ -32,6 +33,7 @@ __all__ = [
     "CompiledPart",
     "MissingVariableError",
     "PreviewTimeoutError",
+    "RenderedApprise",
     "RenderedEmail",
     "RenderedInbox",
     "RenderedPart",

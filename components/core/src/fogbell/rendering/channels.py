@@ -6,6 +6,7 @@ from pydantic import JsonValue
 
 from fogbell.model.address import check_email
 from fogbell.model.content import (
+    AppriseContent,
     EmailContent,
     InboxContent,
     Part,
@@ -17,6 +18,7 @@ from fogbell.model.status import Channel
 from fogbell.rendering.errors import RenderingError, TemplateSyntaxError
 from fogbell.rendering.fields import Field, Run, Tree
 from fogbell.rendering.rendered import (
+    RenderedApprise,
     RenderedEmail,
     RenderedInbox,
     RenderedPart,
@@ -43,6 +45,8 @@ def build(part: Part, channel: Channel) -> Renderer:
             return _push(part, fields)
         case Channel.WEBHOOK, WebhookContent():
             return _webhook(part, fields)
+        case Channel.APPRISE, AppriseContent():
+            return _apprise(part, fields)
         case Channel.INBOX, InboxContent():
             return _inbox(part, fields)
     raise ValueError(f"expected content for {channel}, found {type(part).__name__}")
@@ -125,6 +129,12 @@ def _webhook(part: WebhookContent, fields: _Fields) -> Renderer:
     kind = fields.line("type", part.type)
     data = fields.tree("data", part.data)
     return lambda run: RenderedWebhook(kind.render(run), data.render(run))
+
+
+def _apprise(part: AppriseContent, fields: _Fields) -> Renderer:
+    title = fields.line("title", part.title)
+    body = fields.text("body", part.body)
+    return lambda run: RenderedApprise(title.render(run), body.render(run))
 
 
 def _inbox(part: InboxContent, fields: _Fields) -> Renderer:

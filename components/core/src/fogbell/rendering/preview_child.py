@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pydantic import TypeAdapter
 
 from fogbell.model.content import (
+    AppriseContent,
     EmailContent,
     InboxContent,
     Part,
@@ -30,6 +31,7 @@ _PARTS: dict[Channel, type[Part]] = {
     Channel.SMS: SmsContent,
     Channel.PUSH: PushContent,
     Channel.WEBHOOK: WebhookContent,
+    Channel.APPRISE: AppriseContent,
     Channel.INBOX: InboxContent,
 }
 

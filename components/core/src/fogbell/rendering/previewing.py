@@ -21,6 +21,7 @@ from fogbell.rendering.errors import (
     TemplateSyntaxError,
 )
 from fogbell.rendering.rendered import (
+    RenderedApprise,
     RenderedEmail,
     RenderedInbox,
     RenderedPart,
@@ -38,6 +39,7 @@ _RENDERED: dict[Channel, type[RenderedPart]] = {
     Channel.SMS: RenderedSms,
     Channel.PUSH: RenderedPush,
     Channel.WEBHOOK: RenderedWebhook,
+    Channel.APPRISE: RenderedApprise,
     Channel.INBOX: RenderedInbox,
 }
 _KEPT_VARIABLES = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV")

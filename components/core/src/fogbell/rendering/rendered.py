@@ -1,6 +1,7 @@
 """What rendering gives: text for every field of one part, ready for its channel."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from pydantic import JsonValue
 
@@ -35,10 +36,19 @@ class RenderedPush:
 
 @dataclass(frozen=True, slots=True)
 class RenderedWebhook:
-    """``type`` is a single line; ``data`` is JSON."""
+    """``type`` is a single line; ``data`` is JSON. ``occurred_at``: if not at the creation."""
 
     type: str
     data: dict[str, JsonValue] = field(default_factory=dict)
+    occurred_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedApprise:
+    """``title`` is a single line, or empty."""
+
+    title: str
+    body: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,4 +61,6 @@ class RenderedInbox:
     data: dict[str, JsonValue] = field(default_factory=dict)
 
 
-RenderedPart = RenderedEmail | RenderedSms | RenderedPush | RenderedWebhook | RenderedInbox
+RenderedPart = (
+    RenderedEmail | RenderedSms | RenderedPush | RenderedWebhook | RenderedApprise | RenderedInbox
+)

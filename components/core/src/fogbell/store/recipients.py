@@ -8,7 +8,7 @@ from pydantic import BaseModel, SecretStr
 from pymongo import ASCENDING, InsertOne, ReplaceOne
 from pymongo.errors import BulkWriteError
 
-from fogbell.model.address import Addresses, PushAddress, WebhookAddress
+from fogbell.model.address import Addresses, AppriseAddress, PushAddress, WebhookAddress
 from fogbell.model.matching import conditions
 from fogbell.model.recipient import Recipient
 from fogbell.store.database import Database, Document, store_call
@@ -211,7 +211,7 @@ def audience_query(
 
 
 def recipient_document(recipient: Recipient) -> Document:
-    """What is stored: absent where a value is None or empty. Webhook secrets stand in clear."""
+    """What is stored: absent where a value is None or empty. Secrets stand in clear."""
     document: Document = {"_id": recipient.id, "addresses": _addresses(recipient.addresses)}
     for name in ("locale", "time_zone", "groups", "attributes"):
         value = getattr(recipient, name)
@@ -231,6 +231,8 @@ def _addresses(addresses: Addresses) -> Document:
     if addresses.webhook is not None:
         secrets = [secret.get_secret_value() for secret in addresses.webhook.secrets]
         document["webhook"] = {"url": addresses.webhook.url, "secrets": secrets}
+    if addresses.apprise is not None:
+        document["apprise"] = {"url": addresses.apprise.url.get_secret_value()}
     return document
 
 
@@ -255,7 +257,7 @@ def recipient_value(document: Mapping[str, Any]) -> Recipient:
 
 def addresses_value(stored: Mapping[str, Any]) -> Addresses:
     """The value of stored addresses: those of a recipient, or inline ones of a delivery."""
-    webhook = stored.get("webhook")
+    webhook, apprise = stored.get("webhook"), stored.get("apprise")
     return _built(
         Addresses,
         {
@@ -263,6 +265,7 @@ def addresses_value(stored: Mapping[str, Any]) -> Addresses:
             "sms": stored.get("sms"),
             "push": [_push(push) for push in stored.get("push", ())],
             "webhook": _webhook(webhook) if webhook else None,
+            "apprise": _apprise(apprise) if apprise else None,
         },
     )
 
@@ -275,6 +278,10 @@ def _push(stored: Mapping[str, Any]) -> PushAddress:
 def _webhook(stored: Mapping[str, Any]) -> WebhookAddress:
     secrets = [SecretStr(secret) for secret in stored.get("secrets", ())]
     return _built(WebhookAddress, {"url": stored["url"], "secrets": secrets})
+
+
+def _apprise(stored: Mapping[str, Any]) -> AppriseAddress:
+    return _built(AppriseAddress, {"url": SecretStr(stored["url"])})
 
 
 def _built(model: type[M], values: dict[str, Any]) -> M:

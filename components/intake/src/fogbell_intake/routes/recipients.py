@@ -127,13 +127,14 @@ def recipient_document(recipient: Recipient) -> dict[str, Any]:
 
 
 def _addresses(addresses: Addresses) -> dict[str, Any]:
-    webhook = addresses.webhook
+    webhook, apprise = addresses.webhook, addresses.apprise
     return {
         "email": addresses.email,
         "sms": addresses.sms,
         "push": [push.model_dump(exclude_none=True) for push in addresses.push],
         # Not under the name that PUT takes: who sent back what was read would lose the secrets.
         "webhook": webhook and {"url": webhook.url, "secret_count": len(webhook.secrets)},
+        "apprise": apprise and {"scheme": apprise.scheme},
     }
 
 
@@ -159,8 +160,8 @@ _IMPORT = Body(
         Text(NDJSON, "One recipient a line, as PUT takes it but with its id. No limit in length."),
         Text(
             CSV,
-            "With a header: id, email, sms, webhook_url, locale, time_zone, groups (separated by"
-            " ;) and attributes.NAME. No limit in length.",
+            "With a header: id, email, sms, webhook_url, apprise_url, locale, time_zone, groups"
+            " (separated by ;) and attributes.NAME. No limit in length.",
         ),
     )
 )

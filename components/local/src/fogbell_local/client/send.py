@@ -92,6 +92,7 @@ def part(channel: str, subject: str | None, text: str | None, html: str | None) 
         "sms": {"text": text or subject},
         "push": {"title": subject or text, "body": text if subject else None},
         "webhook": {"type": "message", "data": {"subject": subject, "text": text}},
+        "apprise": {"title": subject if text else None, "body": text or subject},
         "inbox": {"title": subject or text, "body": text if subject else None},
     }
     if channel not in parts:
