@@ -103,6 +103,23 @@ async def test_once_waits_a_hold_out_or_leases_would_never_end(start: Start, db:
     assert (await document(db, delivery))["status"] == "failed"
 
 
+async def test_a_window_that_starts_ten_seconds_late_ends_leases_at_once(
+    start: Start, db: Database
+) -> None:
+    """The last one ended at second 50: without its word that would be a gap of 20 s."""
+    await _swept_just_now(db)
+    now = db.clock.now()
+    await sweep_state.finished(db, rest_until=now - timedelta(seconds=10))
+    last = {"last_sweep_at": now - timedelta(seconds=20), "hold_until": now - timedelta(hours=1)}
+    await db.state.update_one({"_id": "sweep"}, {"$set": last})
+    (delivery,) = await insert_pending(db)
+    await claim_all(db, [delivery])
+    await lose_leases(db, [delivery])
+    status, summary = await _end(await start("--once", **{HOLD: "15"}))
+    assert (status, summary["sweeps"]) == (0, 1)
+    assert (await document(db, delivery))["status"] == "failed"
+
+
 async def test_a_job_that_comes_too_late_sweeps_once_all_the_same(
     start: Start, db: Database
 ) -> None:
@@ -124,6 +141,9 @@ async def test_a_window_is_over_by_its_last_second(start: Start, db: Database) -
     last = datetime.fromisoformat(swept[-1]["timestamp"])
     over = datetime.fromtimestamp(_minute(began) * 60 + end, UTC)
     assert over - timedelta(seconds=2) < last <= over
+    state = await db.state.find_one({"_id": "sweep"})
+    assert state is not None
+    assert last <= state["rest_until"] <= last + timedelta(seconds=15 + 5), "a hold, at the most"
 
 
 async def test_a_window_that_is_told_to_stop_stops(start: Start, db: Database) -> None:
@@ -135,6 +155,9 @@ async def test_a_window_that_is_told_to_stop_stops(start: Start, db: Database) -
     status, summary = await _end(retry)
     assert status == 0
     assert summary["sweeps"] >= 1
+    state = await db.state.find_one({"_id": "sweep"})
+    assert state is not None
+    assert "rest_until" not in state, "nobody knows when the next one comes"
 
 
 async def test_a_window_without_a_single_good_sweep_fails(start: Start) -> None:

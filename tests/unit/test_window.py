@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fogbell_local.processes import job_name
-from fogbell_retry.window import LAST_SECOND, window_end
+from fogbell_retry.window import LAST_SECOND, next_window, window_end
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 MINUTE = int(NOON.timestamp()) // 60
@@ -31,6 +31,13 @@ def test_a_job_made_by_hand_sweeps_to_the_end_of_its_own_minute(name: str | None
 def test_the_name_of_a_cronjob_may_hold_numbers_of_its_own() -> None:
     name = f"release-20250101-retry-{MINUTE}"
     assert window_end(name, NOON) == NOON + timedelta(seconds=LAST_SECOND)
+
+
+@given(st.integers(0, 3600))
+def test_a_rest_lasts_to_the_next_minute_on_the_clock(late: int) -> None:
+    end = window_end(None, NOON + timedelta(seconds=late))
+    assert next_window(end) - end == timedelta(seconds=60 - LAST_SECOND)
+    assert next_window(end).second == 0
 
 
 @given(st.floats(0, 59.99))

@@ -21,7 +21,7 @@ from fogbell.telemetry.health import serve_health
 from fogbell_retry.metrics import RetryMetrics
 from fogbell_retry.settings import RetryComponentSettings
 from fogbell_retry.sweep import Sweeper, SweepSettings, Swept
-from fogbell_retry.window import window_end
+from fogbell_retry.window import next_window, window_end
 
 log = structlog.get_logger(__name__)
 
@@ -101,6 +101,7 @@ class Retry:
         return 0 if self.summary.sweeps else 1
 
     async def _window(self) -> None:
+        await self._announce()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._publisher.wait_connected(), BROKER_WAIT)
         end = window_end(self._settings.job_name, self._db.clock.now())
@@ -110,7 +111,23 @@ class Retry:
             if self._once and not (swept and swept.held_until):
                 return
             if await self._pause(end, swept):
-                return
+                break
+        if swept and not self._stop.is_set():
+            await self._rest(end)
+
+    async def _announce(self) -> None:
+        """Sweeping goes on from here: what comes before the first sweep may take seconds."""
+        with contextlib.suppress(StoreUnavailableError):
+            await self._db.ping()
+            await sweep_state.observe(self._db, self._sweeper.settings.hold)
+
+    async def _rest(self, end: datetime) -> None:
+        """No sweep until the next window is no gap, or a Job that starts late would begin a hold
+        in every window. Longer than a hold no rest may be.
+        """
+        until = min(next_window(end), self._db.clock.now() + self._sweeper.settings.hold)
+        with contextlib.suppress(StoreUnavailableError):
+            await sweep_state.finished(self._db, rest_until=until)
 
     async def _pause(self, end: datetime, swept: Swept | None) -> bool:
         """Wait for the next sweep; True if there is none.

@@ -23,3 +23,8 @@ def window_end(job_name: str | None, started_at: datetime) -> datetime:
     else:
         minute = started_at.replace(second=0, microsecond=0)
     return minute + timedelta(seconds=LAST_SECOND)
+
+
+def next_window(end: datetime) -> datetime:
+    """When the window after the one that ended at ``end`` begins, if its Job is on time."""
+    return end.replace(second=0, microsecond=0) + timedelta(minutes=1)

@@ -24,6 +24,7 @@ async def observe(db: Database, hold: timedelta) -> datetime | None:
     """Note that a sweep takes place; returns until when no lease may expire, or None.
 
     The hold begins with a new primary, and with the first sweep after a gap longer than ``hold``.
+    A rest that was announced with `finished` is no part of a gap.
     """
     hello = await db.handle.command("hello")
     # Behind a mongos there is no election to see; the gap in sweeping still tells of an outage.
@@ -32,8 +33,9 @@ async def observe(db: Database, hold: timedelta) -> datetime | None:
     before: Mapping[str, Any] = await db.state.find_one({"_id": _ID}) or {}
     until: datetime | None = before.get("hold_until")
     last: datetime | None = before.get("last_sweep_at")
+    rest: datetime | None = before.get("rest_until")
     # A hold is not a gap, or every hold would begin the next one.
-    alive = max((t for t in (last, until) if t is not None), default=None)
+    alive = max((t for t in (last, until, rest) if t is not None), default=None)
     if before.get("election") != election or alive is None or now - alive > hold:
         until = now + hold
     fields = {"election": election, "last_sweep_at": now, "hold_until": until}
@@ -42,9 +44,15 @@ async def observe(db: Database, hold: timedelta) -> datetime | None:
 
 
 @store_call
-async def finished(db: Database) -> None:
-    """Note that a sweep has ended: however long it took, it was no gap."""
-    await db.state.update_one({"_id": _ID}, {"$set": {"last_sweep_at": db.clock.now()}})
+async def finished(db: Database, *, rest_until: datetime | None = None) -> None:
+    """Note that a sweep has ended: however long it took, it was no gap.
+
+    ``rest_until`` is when the next one is expected, where that is not at once.
+    """
+    fields = {"last_sweep_at": db.clock.now()}
+    if rest_until is not None:
+        fields["rest_until"] = rest_until
+    await db.state.update_one({"_id": _ID}, {"$set": fields})
 
 
 @store_call
