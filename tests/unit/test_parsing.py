@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fogbell.views import rfc3339
 from fogbell_intake.limits import MAX_DEPTH
 from fogbell_intake.parsing import (
     JsonError,
@@ -16,7 +17,6 @@ from fogbell_intake.parsing import (
     encode_cursor,
     loads,
     parse_timestamp,
-    rfc3339,
 )
 from fogbell_intake.problems import Problem
 

@@ -22,7 +22,7 @@ from fogbell_intake.auth import KeyRing
 from fogbell_intake.chores import Chores
 from fogbell_intake.cors import InboxCors
 from fogbell_intake.hub import Hub
-from fogbell_intake.limits import RateLimiter
+from fogbell_intake.key_limits import KeyLimits
 from fogbell_intake.metrics import IntakeMetrics
 from fogbell_intake.middleware import RequestMiddleware
 from fogbell_intake.posting import PostingSettings
@@ -32,6 +32,7 @@ from fogbell_intake.routing import starlette_routes
 from fogbell_intake.settings import IntakeSettings
 from fogbell_intake.submitting import Submitter
 from fogbell_intake.tokens import TokenSigner
+from fogbell_intake.wanted import WantedEvents
 
 NAME = "fogbell-intake"
 PREPARE_PAUSE = 1.0
@@ -98,7 +99,7 @@ async def _open(app: Starlette, settings: IntakeSettings, stack: contextlib.Asyn
         database,
         settings.bootstrap_api_key,
         settings.bootstrap_app,
-        RateLimiter(settings.http.requests_per_second),
+        KeyLimits(database, settings.http.requests_per_second),
     )
     stack.push_async_callback(state.keys.close)
     _open_inbox(app, settings, stack, servers)
@@ -144,7 +145,10 @@ def _open_posting(
     stack.push_async_callback(accepter.close)
     state.chores = Chores()
     stack.push_async_callback(state.chores.close)
-    state.submitter = Submitter(state.database, accepter, state.posting, state.metrics)
+    state.wanted = WantedEvents(state.database)
+    state.submitter = Submitter(
+        state.database, accepter, state.posting, state.metrics, state.wanted
+    )
 
 
 async def _serve_metrics(

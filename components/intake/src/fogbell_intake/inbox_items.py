@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from fogbell.store.inbox import InboxItem, Position
-from fogbell_intake.parsing import decode_cursor, encode_cursor, rfc3339, rfc3339_or_none
+from fogbell.views import rfc3339, rfc3339_or_none
+from fogbell_intake.parsing import decode_cursor, encode_cursor
 from fogbell_intake.problems import invalid_parameter
 
 HEARTBEAT = b": heartbeat\n\n"

@@ -228,16 +228,6 @@ Timestamp = Annotated[datetime, BeforeValidator(parse_timestamp)]
 """A time in a body. pydantic's own AwareDatetime would take numbers and numeric strings."""
 
 
-def rfc3339(moment: datetime) -> str:
-    """``2026-12-01T09:00:00.000Z``: how every time leaves."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
-
-
-def rfc3339_or_none(moment: datetime | None) -> str | None:
-    """As `rfc3339`; None stays None."""
-    return None if moment is None else rfc3339(moment)
-
-
 def query(request: Request, *allowed: str) -> dict[str, str]:
     """The query's parameters; raises a 422 `Problem` for one that is unknown or there twice."""
     given: dict[str, str] = {}

@@ -13,6 +13,7 @@ from fogbell.expansion.turns import Turns
 from fogbell.identity import inline_key, notification_id, uuid7
 from fogbell.model.content import Template
 from fogbell.model.delivery import NewDelivery
+from fogbell.model.endpoint import EventType
 from fogbell.model.matching import conditions
 from fogbell.model.notification import (
     Audience,
@@ -55,12 +56,16 @@ class PostingSettings:
 
 @dataclass(frozen=True)  # without slots: the id is cached on it
 class Post:
-    """One checked request: who posts what, under which idempotency key."""
+    """One checked request: who posts what, under which idempotency key.
+
+    ``reports``: which of its events the caller's app wants to be told.
+    """
 
     caller: Caller
     body: NotificationBody
     request_hash: bytes
     idempotency_key: str | None = None
+    reports: frozenset[EventType] = frozenset()
 
     @functools.cached_property
     def id(self) -> UUID:
@@ -98,6 +103,7 @@ async def prepare(
         created_at=now,
         send_at=body.send_at,
         expires_at=body.expires_at,
+        reports=post.reports,
     )
     if _expanded_later(notification, audience, now):
         return _later(notification, now, settings)

@@ -100,6 +100,13 @@ NOT_REPLAYABLE = _type(
     "it expires. One that was cancelled is replayed only with 'cancelled' in 'status', and once "
     "all of it is settled. One replay is done at a time. The detail says which it is.",
 )
+TOO_MANY_ENDPOINTS = _type(
+    "too-many-endpoints",
+    "The app has as many endpoints as it may",
+    409,
+    "An app has at most 10 endpoints, those that are disabled included. GET /v1/endpoints lists "
+    "them; delete one first. One endpoint can be told of every event.",
+)
 REQUEST_TIMEOUT = _type(
     "request-timeout",
     "The body did not arrive in time",
@@ -197,8 +204,8 @@ INVALID_IMPORT = _type(
     "The import cannot be started",
     422,
     "The CSV header names columns that are missing, unknown or there twice. Columns: id, email, "
-    "sms, webhook_url, locale, time_zone, groups (separated by ;) and attributes.NAME. Nothing has "
-    "been imported.",
+    "sms, webhook_url, apprise_url, locale, time_zone, groups (separated by ;) and "
+    "attributes.NAME. Nothing has been imported.",
 )
 RATE_LIMITED = _type(
     "rate-limited",

@@ -13,6 +13,7 @@ from fogbell_intake.bodies import NotificationBody
 from fogbell_intake.metrics import IntakeMetrics
 from fogbell_intake.posting import Post, PostingSettings, prepare
 from fogbell_intake.problems import Problem, validate
+from fogbell_intake.wanted import WantedEvents
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,12 @@ class Submitter:
     accepter: Accepter
     settings: PostingSettings
     metrics: IntakeMetrics
+    wanted: WantedEvents
 
     async def ready(self, caller: Caller, raw: dict[str, Any], key: str | None) -> Ready:
         """Check a post and plan what is to be stored; raises a 422 `Problem`."""
-        post = Post(caller, validate(NotificationBody, raw), request_hash(raw), key)
+        body, reports = validate(NotificationBody, raw), await self.wanted.of(caller.app)
+        post = Post(caller, body, request_hash(raw), key, reports)
         try:
             accept = await prepare(self.db, post, self.settings, self.metrics.unknown_variable)
         except Problem:

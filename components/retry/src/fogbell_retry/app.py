@@ -19,6 +19,7 @@ from fogbell.store.database import StoreUnavailableError
 from fogbell.store.indexes import ensure_indexes
 from fogbell.telemetry.health import serve_health
 from fogbell_retry.metrics import RetryMetrics
+from fogbell_retry.reporting import Reporter
 from fogbell_retry.settings import RetryComponentSettings
 from fogbell_retry.sweep import Sweeper, SweepSettings, Swept
 from fogbell_retry.window import next_window, window_end
@@ -39,6 +40,7 @@ class Summary:
     failed_sweeps: int = 0
     released: dict[str, int] = field(default_factory=dict)
     settled: int = 0
+    called_back: int = 0
     purged: int = 0
 
     def add(self, swept: Swept) -> None:
@@ -56,6 +58,7 @@ class Summary:
                 "failed_sweeps": self.failed_sweeps,
                 "released": self.released,
                 "settled": self.settled,
+                "called_back": self.called_back,
                 "purged": self.purged,
             }
         )
@@ -72,6 +75,14 @@ class Retry:
         self._db, self._publisher = servers.database, servers.publisher
         self._sweeper = Sweeper(
             self._db, self._publisher, servers.topology, _sweep_settings(settings), self._metrics
+        )
+        self._reporter = Reporter(
+            self._db,
+            self._publisher,
+            self._metrics,
+            settings.sweep.report_seconds,
+            grace=timedelta(seconds=settings.protocol.grace_seconds),
+            look_after=timedelta(seconds=settings.protocol.settle_seconds),
         )
         self._retention = settings.retention.retention()
         self._stop = asyncio.Event()
@@ -151,6 +162,7 @@ class Retry:
     async def _sweep(self) -> Swept | None:
         try:
             swept = await self._sweeper.sweep()
+            called_back = await self._reporter.report()
             purged = await retention.purge(
                 self._db, self._retention, self._settings.sweep.purge_seconds
             )
@@ -161,8 +173,9 @@ class Retry:
             log.warning("sweep_failed", error=str(error))
             return None
         self.summary.add(swept)
+        self.summary.called_back += called_back
         self.summary.purged += purged.notifications
-        log.info("swept", **_shown(swept))
+        log.info("swept", called_back=called_back, **_shown(swept))
         return swept
 
     async def _look_around(self) -> None:

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from fogbell.model.endpoint import EventType
 from fogbell.model.status import Channel, DeliveryStatus, Lane
 from fogbell.telemetry.metrics import publish_counter
 
@@ -31,11 +32,21 @@ class RetryMetrics:
             ["channel", "lane"],
             registry=self.registry,
         )
+        self._called_back = Counter(
+            "fogbell_callbacks_created",
+            "Events that are told to senders' endpoints; one for each endpoint.",
+            ["event"],
+            registry=self.registry,
+        )
         self.published = publish_counter(self.registry)
 
     def released(self, reason: str, count: int) -> None:
         """``count`` went back to a queue for ``reason``."""
         self._released.labels(reason).inc(count)
+
+    def called_back(self, event: EventType, count: int) -> None:
+        """``count`` callbacks of ``event`` were created."""
+        self._called_back.labels(event.value).inc(count)
 
     def outstanding(self, counts: dict[DeliveryStatus, int]) -> None:
         """How many deliveries are not settled."""

@@ -19,6 +19,9 @@ class SweepGroup(Group):
     enough_bulk: int = Field(default=500, ge=1)
     """As above; a bulk message carries up to 200 ids."""
 
+    report_seconds: float = Field(default=2, gt=0, le=10)
+    """How long one sweep may go on creating callbacks, for each kind of event."""
+
     purge_seconds: float = Field(default=3, gt=0, le=30)
     """How long one sweep may go on deleting what is past its retention."""
 

@@ -19,7 +19,7 @@ from fogbell.model.delivery import Claimed
 from fogbell.model.outcome import Attempt
 from fogbell.model.status import Channel, Lane
 from fogbell.policy import last_start
-from fogbell.store import claims, suppressions
+from fogbell.store import claims, endpoints, suppressions
 from fogbell.store.database import Database, StoreUnavailableError
 from fogbell_worker.loading import Loaded, Loader, suppressible_address
 from fogbell_worker.recording import FIRST_PAUSE, LONGEST_PAUSE, Recorder
@@ -233,13 +233,14 @@ class LaneRunner:
         await self._recorder.attempted(work.delivery, sent)
 
     async def _suppress(self, work: Work, attempt: Attempt) -> None:
+        """The receiver asks to be left alone, or is gone."""
         address, reason = suppressible_address(work), attempt.reply.reason or "refused"
-        if address is None:
-            return
+        now, channel = self._db.clock.now(), work.delivery.channel
         try:
-            await suppressions.add(
-                self._db, work.delivery.channel, address, reason, self._db.clock.now()
-            )
+            if work.callback is not None:
+                await endpoints.disable(self._db, work.callback.endpoint)
+            elif address is not None:
+                await suppressions.add(self._db, channel, address, reason, now)
         except StoreUnavailableError:
             # The delivery itself is settled by its record; the next one will ask for it again.
             log.warning("suppression_not_stored", delivery=str(work.delivery.id))

@@ -2,34 +2,41 @@
 
 The notification's content is cached, since it never changes; its end (cancelled, expired), the
 recipients and the suppressions are read after every claim, so that a late page, a corrected
-address and a deleted person are all respected.
+address and a deleted person are all respected. So are senders' endpoints, which callbacks go to.
 """
 
 import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from fogbell.expansion.plan import Contents
 from fogbell.identity import delivery_id
 from fogbell.model.address import Addresses, PushAddress
-from fogbell.model.content import Template
+from fogbell.model.content import Template, WebhookContent
 from fogbell.model.delivery import Claimed
-from fogbell.model.notification import TemplateRef
+from fogbell.model.endpoint import Endpoint
+from fogbell.model.notification import Notification, TemplateRef
 from fogbell.model.recipient import Recipient
 from fogbell.model.status import Cause, Channel
 from fogbell.policy import Verdict, expired
-from fogbell.store import notifications, recipients, suppressions, templates
+from fogbell.rendering import RenderedWebhook
+from fogbell.store import endpoints, notifications, recipients, suppressions, templates
 from fogbell.store.database import Database
 from fogbell.store.notifications import Ending
 from fogbell.store.records import Record
-from fogbell_worker.sending import Work
+from fogbell_worker.sending import Callback, Work
 
 CACHED_NOTIFICATIONS = 256
 CACHED_TEMPLATES = 64
 """A bulk run is one notification, a transactional post one each: what repeats is the template."""
+
+
+_UNSAID = WebhookContent(type="callback")
+"""Stands for the content of a callback, which has none."""
 
 
 @dataclass(slots=True)
@@ -51,14 +58,16 @@ class Loader:
     async def load(self, claimed: Sequence[Claimed]) -> Loaded:
         """Every delivery of ``claimed``, as work or as a settling record."""
         ids = {delivery.notification_id for delivery in claimed}
-        contents, endings, people = await asyncio.gather(
+        contents, endings, people, told = await asyncio.gather(
             self._contents_of(ids),
             notifications.endings(self._db, ids),
             recipients.read_many(self._db, sorted(_directory_ids(claimed))),
+            endpoints.read_many(self._db, _endpoint_ids(claimed)),
         )
+        known = _Known(people, told)
         loaded = Loaded()
         for delivery in claimed:
-            made = self._made(delivery, contents, endings, people)
+            made = self._made(delivery, contents, endings, known)
             if isinstance(made, Verdict):
                 loaded.unsent.append(Record(delivery, made))
             else:
@@ -71,7 +80,7 @@ class Loader:
         delivery: Claimed,
         contents: Mapping[UUID, Contents],
         endings: Mapping[UUID, Ending],
-        people: Mapping[str, Recipient],
+        known: "_Known",
     ) -> Work | Verdict:
         content, ending = (
             contents.get(delivery.notification_id),
@@ -83,7 +92,7 @@ class Loader:
             return Verdict(Cause.CANCEL, "cancelled")
         if expired(ending.expires_at, self._db.clock.now()):
             return Verdict(Cause.SKIP, "expired")
-        return _work(delivery, content, people)
+        return _work(delivery, content, known)
 
     async def _contents_of(self, ids: set[UUID]) -> dict[UUID, Contents]:
         # The answer is a dictionary of its own: other batches evict from the cache meanwhile.
@@ -127,18 +136,35 @@ class Loader:
         loaded.works = [w for w in loaded.works if suppression_key(w) not in held]
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Who may be sent to, as they are now."""
+
+    people: Mapping[str, Recipient]
+    endpoints: Mapping[str, Endpoint]
+
+
 def _directory_ids(claimed: Sequence[Claimed]) -> set[str]:
-    return {d.recipient_id for d in claimed if "addresses" not in (d.inline or {})}
+    return {
+        d.recipient_id for d in claimed if not {"addresses", "endpoint"} & (d.inline or {}).keys()
+    }
 
 
-def _work(delivery: Claimed, content: Contents, people: Mapping[str, Recipient]) -> Work | Verdict:
+def _endpoint_ids(claimed: Sequence[Claimed]) -> set[str]:
+    return {d.inline["endpoint"] for d in claimed if d.inline and "endpoint" in d.inline}
+
+
+def _work(delivery: Claimed, content: Contents, known: _Known) -> Work | Verdict:
     """The work of one delivery, or why there is none."""
     inline = delivery.inline or {}
+    if "endpoint" in inline:
+        told = Callback(inline["endpoint"], _message(inline["message"]))
+        return _callback(delivery, content.notification, told, known.endpoints)
     if "addresses" in inline:
         addresses = recipients.addresses_value(inline["addresses"])
         locale, view = inline["locale"], _inline_view(inline)
     else:
-        recipient = people.get(delivery.recipient_id)
+        recipient = known.people.get(delivery.recipient_id)
         if recipient is None:
             return Verdict(Cause.SKIP, "recipient_deleted")
         addresses, locale = recipient.addresses, recipient.locale
@@ -152,6 +178,22 @@ def _work(delivery: Claimed, content: Contents, people: Mapping[str, Recipient])
     notification = content.notification
     data = notification.data | inline.get("data", {})
     return Work(delivery, notification, part, addresses, locale, view, data, device)
+
+
+def _callback(
+    delivery: Claimed, posted: Notification, told: Callback, known: Mapping[str, Endpoint]
+) -> Work | Verdict:
+    endpoint = known.get(told.endpoint)
+    if endpoint is None:
+        return Verdict(Cause.SKIP, "endpoint_deleted")
+    if endpoint.disabled_at is not None:
+        return Verdict(Cause.SKIP, "endpoint_disabled")
+    return Work(delivery, posted, _UNSAID, endpoint.addresses, callback=told)
+
+
+def _message(stored: Mapping[str, Any]) -> RenderedWebhook:
+    moment = datetime.fromisoformat(stored["timestamp"])
+    return RenderedWebhook(stored["type"], stored["data"], moment)
 
 
 def push_address(delivery: Claimed, addresses: Addresses) -> PushAddress | None:
@@ -173,8 +215,10 @@ def _inline_view(inline: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def suppressible_address(work: Work) -> str | None:
-    """The address that a suppression would name."""
+    """The address that a suppression would name, if any may."""
     addresses, channel = work.addresses, work.delivery.channel
+    if work.callback is not None:
+        return None  # an endpoint is disabled, by itself
     if channel is Channel.PUSH:
         return work.push.suppressible if work.push else None
     if channel is Channel.WEBHOOK:

@@ -31,11 +31,14 @@ class Renderer(Generic[R]):
 
     def render(self, work: Work) -> R:
         """What is to be sent. Raises `RenderingError`, and ValueError for another channel's."""
-        context = template_context(work.recipient, work.data, str(work.notification.id))
-        rendered = self._part(work).render(context, self._on_unknown)
+        rendered = work.callback.message if work.callback else self._rendered(work)
         if not isinstance(rendered, self._kind):
             raise TypeError(f"expected content for {self._channel}")
         return rendered
+
+    def _rendered(self, work: Work) -> RenderedPart:
+        context = template_context(work.recipient, work.data, str(work.notification.id))
+        return self._part(work).render(context, self._on_unknown)
 
     def _part(self, work: Work) -> CompiledPart:
         key = (work.notification.id, work.locale)

@@ -9,6 +9,15 @@ from fogbell.model.delivery import Claimed
 from fogbell.model.notification import Notification
 from fogbell.model.outcome import Attempt, Deferred
 from fogbell.model.status import Channel
+from fogbell.rendering import RenderedWebhook
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """An event for a sender's ``endpoint`` (its id); ``message`` is sent as it stands."""
+
+    endpoint: str
+    message: RenderedWebhook
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +29,8 @@ class Work:
     compiles by ``(notification.id, locale)``. ``locale`` is that of the part's fall-back chain's
     start, or None. ``recipient`` is the template's view (never addresses), ``data`` the
     notification's data with the recipient's own over it. ``push`` is set for that channel: which
-    of the recipient's devices this delivery is for.
+    of the recipient's devices this delivery is for. ``callback`` is set for those alone: then
+    nothing is rendered.
     """
 
     delivery: Claimed
@@ -31,6 +41,7 @@ class Work:
     recipient: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
     push: PushAddress | None = None
+    callback: Callback | None = None
 
 
 class ChannelSender(Protocol):

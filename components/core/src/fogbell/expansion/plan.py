@@ -13,6 +13,7 @@ from fogbell.identity import delivery_id
 from fogbell.model.address import Addresses
 from fogbell.model.content import Part, Template
 from fogbell.model.delivery import NewDelivery
+from fogbell.model.endpoint import EventType
 from fogbell.model.notification import InlineAddress, Notification
 from fogbell.model.recipient import Recipient
 from fogbell.model.status import Channel, DeliveryStatus
@@ -191,6 +192,7 @@ class Planner:
             reason=reason,
             inline=person.inline if status in _SENDABLE else None,
             item=item,
+            report=EventType.DELIVERY_SETTLED in n.reports,
         )
 
 

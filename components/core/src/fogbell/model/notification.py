@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from fogbell.model.content import Content
+from fogbell.model.endpoint import EventType
 from fogbell.model.status import Channel, DeliveryStatus, Lane, NotificationStatus
 
 Counts = dict[str, int]
@@ -18,11 +19,15 @@ class OriginType(StrEnum):
 
     API = "api"
     CAMPAIGN = "campaign"
+    CALLBACK = "callback"
+    """Fogbell itself: it tells an app what became of what the app has posted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """``app`` owns the API key that posted; for a campaign it is ``namespace/name``."""
+    """``app`` owns the API key that posted, or is told by a callback; for a campaign it is
+    ``namespace/name``.
+    """
 
     type: OriginType
     app: str
@@ -105,6 +110,8 @@ class Notification:
     settled_at: datetime | None = None
     expected: int | None = None
     expected_by_channel: Counts | None = None
+    reports: frozenset[EventType] = frozenset()
+    """Which of its events the app is to be told: decided when it was accepted."""
 
     def status(self, now: datetime) -> NotificationStatus:
         """What the interface shows, derived from the times that have passed."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from fogbell.model.content import Content
 from fogbell.model.delivery import DeliveryView, NewDelivery
+from fogbell.model.endpoint import EventType
 from fogbell.model.notification import (
     Audience,
     InlineAddress,
@@ -52,6 +53,11 @@ def notification_document(notification: Notification) -> Document:
         value = getattr(n, name)
         if value is not None:
             document[name] = value
+    if n.reports:
+        document["reports"] = sorted(event.value for event in n.reports)
+        # As on a delivery: true until its app has been told, then false (`store.reporting`).
+        if EventType.NOTIFICATION_SETTLED in n.reports:
+            document["report"] = True
     return document
 
 
@@ -69,6 +75,7 @@ def notification_value(document: Mapping[str, Any]) -> Notification:
         content=Content.model_validate(content) if content else None,
         data=document.get("data") or {},
         metadata=document["metadata"],
+        reports=frozenset(EventType(word) for word in document.get("reports", ())),
         **{name: document.get(name) for name in (*_TIMES, *_PLAIN)},
     )
 
@@ -146,4 +153,6 @@ def new_delivery_fields(new: NewDelivery) -> Document:
         value = getattr(new, name)
         if value is not None:
             document[name] = value
+    if new.report:
+        document["report"] = True
     return document

@@ -16,6 +16,9 @@ from fogbell.store.indexes import OUTSTANDING_KEYS
 
 DUPLICATE_KEY = 11000
 
+REPORT_AGAIN: Document = {"$cond": [{"$eq": [{"$type": "$report"}, "missing"]}, "$$REMOVE", True]}
+"""``report`` of what is replayed: an app that was told what came of it is told once more."""
+
 
 def delivery_document(new: NewDelivery, now: datetime, grace: timedelta) -> Document:
     """A new delivery as stored. A settled one has no ``sweep_at``: nobody has to look at it."""

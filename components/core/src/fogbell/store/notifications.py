@@ -45,7 +45,7 @@ async def accept(db: Database, posts: Sequence[Accept], grace: timedelta) -> Non
     one. After `StoreUnavailableError` the posts may have been stored.
     """
     now = db.clock.now()
-    notifications = [_accept_document(post) for post in posts]
+    notifications = [accept_document(post) for post in posts]
     deliveries = [delivery_document(d, now, grace) for post in posts for d in post.deliveries]
     if not deliveries and len(notifications) == 1:
         await _insert_alone(db, notifications[0])
@@ -93,7 +93,8 @@ def _label(error: PyMongoError) -> str:
     return f"the transaction was aborted (code {code})"
 
 
-def _accept_document(post: Accept) -> Document:
+def accept_document(post: Accept) -> Document:
+    """A post's notification as stored."""
     document = notification_document(post.notification)
     if post.sweep_at is not None:
         document["sweep_at"] = post.sweep_at

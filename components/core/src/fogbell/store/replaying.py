@@ -20,6 +20,7 @@ from fogbell.model.status import PUSH_CHANNELS, Channel, DeliveryStatus, Lane
 from fogbell.policy import expired
 from fogbell.store.claims import milliseconds, new_token
 from fogbell.store.database import Database, Document, Session, store_call
+from fogbell.store.deliveries import REPORT_AGAIN
 from fogbell.store.indexes import OUTSTANDING_KEYS, undelivered
 
 PAGE = 1_000
@@ -92,6 +93,7 @@ async def begin(
                 "$set": {
                     "replaying": {"$literal": _stored(selection) | {"token": token}},
                     "replays": {"$add": [{"$ifNull": ["$replays", 0]}, 1]},
+                    "report": REPORT_AGAIN,
                     "sweep_at": {"$add": ["$$NOW", milliseconds(lease)]},
                 }
             },
@@ -260,6 +262,7 @@ def _budget(token: str, grace: timedelta) -> list[Document]:
                 "replays": {"$add": [{"$ifNull": ["$replays", 0]}, 1]},
                 "replayed_at": "$$NOW",
                 "replay": token,
+                "report": REPORT_AGAIN,
                 "sweep_at": {"$add": ["$$NOW", milliseconds(grace)]},
             }
         },

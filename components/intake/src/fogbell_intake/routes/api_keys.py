@@ -13,6 +13,7 @@ from fogbell.model.address import RECIPIENT_ID
 from fogbell.model.api_key import ApiKey, KeyMode, Scope
 from fogbell.store import api_keys
 from fogbell.store.database import Database
+from fogbell.views import rfc3339, rfc3339_or_none
 from fogbell_intake.answers import ApiKeyAnswer, NewApiKeyAnswer, Page
 from fogbell_intake.auth import KeyRing, key_hash
 from fogbell_intake.describing import PAGE, About, Body, Parameter
@@ -23,8 +24,6 @@ from fogbell_intake.parsing import (
     json_object,
     page_limit,
     query,
-    rfc3339,
-    rfc3339_or_none,
 )
 from fogbell_intake.problems import invalid, not_found, validate
 from fogbell_intake.routing import Route, caller, database
@@ -33,7 +32,8 @@ _SHOWN = 8
 
 
 class NewApiKey(BaseModel):
-    """Body of ``POST /v1/api-keys``. Without ``app``, the app of the key that asks."""
+    """Body of ``POST /v1/api-keys``. Without ``app``, the app of the key that asks; without
+    ``rate_limit`` (requests per second), the installation's."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -42,6 +42,7 @@ class NewApiKey(BaseModel):
     scopes: set[Scope] = Field(min_length=1)
     mode: KeyMode = KeyMode.LIVE
     expires_at: Timestamp | None = None
+    rate_limit: float | None = Field(default=None, ge=0.01, le=1_000_000, strict=True)
 
 
 async def create(request: Request) -> Response:
@@ -59,6 +60,7 @@ async def create(request: Request) -> Response:
         mode=body.mode,
         created_at=db.clock.now(),
         expires_at=body.expires_at,
+        rate_limit=body.rate_limit,
     )
     await api_keys.insert(db, key, key_hash(token))
     return JSONResponse(api_key_document(key) | {"key": token}, status_code=201)
@@ -102,6 +104,7 @@ def api_key_document(key: ApiKey) -> dict[str, Any]:
         "created_at": rfc3339(key.created_at),
         "expires_at": rfc3339_or_none(key.expires_at),
         "last_used_at": rfc3339_or_none(key.last_used_at),
+        "rate_limit": key.rate_limit,
     }
 
 

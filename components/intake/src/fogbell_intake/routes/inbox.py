@@ -9,13 +9,14 @@ from starlette.responses import JSONResponse, Response
 from fogbell.model.api_key import Scope
 from fogbell.store import inbox
 from fogbell.store.inbox import Mark, Position
+from fogbell.views import rfc3339
 from fogbell_intake import problem_types as types
 from fogbell_intake.answers import InboxItemAnswer, InboxPage, TokenAnswer
 from fogbell_intake.auth import bearer
 from fogbell_intake.describing import PAGE, RECIPIENT, About, Parameter, Schema, Text, uuid_in_path
 from fogbell_intake.hub import Hub, TooManyStreamsError
 from fogbell_intake.inbox_items import decode_position, encode_position, item_document
-from fogbell_intake.parsing import page_limit, query, rfc3339
+from fogbell_intake.parsing import page_limit, query
 from fogbell_intake.problems import Problem, invalid_parameter, not_found
 from fogbell_intake.routes.recipients import known_recipient
 from fogbell_intake.routing import Endpoint, Route, database

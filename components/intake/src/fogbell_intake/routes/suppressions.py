@@ -16,9 +16,10 @@ from fogbell.model.api_key import Scope
 from fogbell.model.status import Channel
 from fogbell.store import suppressions
 from fogbell.store.suppressions import Suppression
+from fogbell.views import rfc3339
 from fogbell_intake.answers import SuppressionAnswer
 from fogbell_intake.describing import About, Body, Parameter
-from fogbell_intake.parsing import is_empty, json_object, rfc3339
+from fogbell_intake.parsing import is_empty, json_object
 from fogbell_intake.problems import Problem, invalid_parameter, not_found, validate
 from fogbell_intake.routing import Route, database
 

@@ -16,6 +16,7 @@ from fogbell.model.status import Channel
 from fogbell.rendering import TemplateSyntaxError, check_part
 from fogbell.store import templates
 from fogbell.store.templates import TemplateSummary
+from fogbell.views import rfc3339
 from fogbell_intake import problem_types as types
 from fogbell_intake.answers import Page, PreviewAnswer, TemplateAnswer
 from fogbell_intake.describing import PAGE, About, Body, Parameter
@@ -25,7 +26,6 @@ from fogbell_intake.parsing import (
     json_object,
     page_limit,
     query,
-    rfc3339,
 )
 from fogbell_intake.previews import PreviewBody, preview
 from fogbell_intake.problems import (
