@@ -100,6 +100,7 @@ export class Inbox {
     });
     stream.addEventListener("expired", () => {
       stream.close();
+      this.#tell("state", "connecting");
       this.#refuse(this.#token, "The token has expired.");
       this.#connect();
     });

@@ -72,8 +72,10 @@ function draw(item, isNew) {
       $("news").textContent = `New: ${item.title}`;
     }
   }
+  const button = node.querySelector(".read");
+  if (item.read_at && button === document.activeElement) node.querySelector(".archive").focus();
+  button.hidden = Boolean(item.read_at);
   node.classList.toggle("unread", !item.read_at);
-  node.querySelector(".read").hidden = Boolean(item.read_at);
   $("empty").hidden = true;
 }
 

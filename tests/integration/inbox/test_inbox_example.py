@@ -1,21 +1,27 @@
 """The example page of docs/examples/inbox, in Chromium, with a real intake behind it."""
 
+import asyncio
 import re
+import signal
+import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import timedelta
 from http.server import ThreadingHTTPServer
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from playwright.async_api import Browser, Locator, Page, async_playwright, expect
 from tests.support.deliveries import GRACE, new_delivery
 from tests.support.inbox import announce, store_history, store_items
 from tests.support.inbox_intake import Intake, Place, sign
+from tests.support.intake import KEY
 from tests.support.waiting import eventually
 
 from fogbell.model.status import Channel, DeliveryStatus
 from fogbell.store import deliveries
 from fogbell.store.database import Database
+from fogbell_intake.inbox_items import EXPIRED
 from fogbell_local.client.inbox_page import address, origin, server
 from fogbell_local.servers import programs
 
@@ -139,12 +145,13 @@ async def test_marks_outlive_a_reload(shop: Intake, ann: str, open_inbox: Open) 
     page = await open_inbox(shop, sign(ann))
     await expect(page.get_by_text("2 unread")).to_be_visible()
     await item(page, "keep").get_by_role("button", name="Mark as read").press("Enter")
+    # Who uses the keyboard goes on where they were.
+    await expect(item(page, "keep").get_by_role("button", name="Archive")).to_be_focused()
     await expect(page.get_by_text("1 unread")).to_be_visible()
     await item(page, "put away").get_by_role("button", name="Archive").press("Enter")
     await expect(page.locator("#unread")).to_have_text("")
     await is_marked(shop, ann, "keep", "seen_at", "read_at")
     await is_marked(shop, ann, "put away", "archived_at")
-    # Who uses the keyboard goes on where they were.
     await expect(item(page, "keep").get_by_role("button", name="Archive")).to_be_focused()
     await page.reload()
     await shows(page, "keep")
@@ -232,11 +239,15 @@ async def test_a_token_whose_time_is_over_is_asked_for_and_nothing_is_missed(
 ) -> None:
     page = await open_inbox(shop, sign(ann, timedelta(seconds=-1)))
     await expect(page.get_by_role("alert").filter(has_text="has expired")).to_be_visible()
-    await give(page, sign(ann, timedelta(seconds=2)))
+    await give(page, sign(ann))
     await is_live(page)
     await shop.tell(ann, "before")
     await shows(page, "before")
+    # What the hub does with a stream whose token has come to its end.
+    for stream in shop.hub._all():
+        stream.end(EXPIRED)
     await expect(page.get_by_label("token")).to_be_focused()
+    await expect(page.get_by_text("Connecting")).to_be_visible()
     await announce(shop.publisher, ann, await store_items(shop.db, ann, ["meanwhile"]))
     await give(page, sign(ann))
     await shows(page, "meanwhile", "before")
@@ -245,3 +256,22 @@ async def test_a_token_whose_time_is_over_is_asked_for_and_nothing_is_missed(
 async def give(page: Page, token: str) -> None:
     await page.get_by_label("token").fill(token)
     await page.get_by_role("button", name="Open the inbox").click()
+
+
+async def test_the_command_prints_where_the_page_opens_an_inbox(shop: Intake, ann: str) -> None:
+    await shop.client.put(f"/v1/recipients/{ann}", json={})
+    url = str(shop.client.base_url)
+    command = [sys.executable, "-m", "fogbell_local", "inbox", "open", ann]
+    process = await asyncio.create_subprocess_exec(
+        *command, f"--url={url}", f"--api-key={KEY}", stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    printed = (await process.stdout.readline()).decode().strip()
+    answer = await shop.browser.get(printed)
+    assert (answer.status_code, "page.js" in answer.text) == (200, True)
+    ((_, shown), (_, token)) = parse_qsl(urlsplit(printed).fragment)
+    assert shown == url
+    headers = {"Authorization": f"Bearer {token}"}
+    assert (await shop.browser.get("/v1/inbox", headers=headers)).status_code == 200
+    process.send_signal(signal.SIGINT)
+    assert await process.wait() == 0

@@ -122,7 +122,8 @@ def banner(own: Ready, options: Options, logs: Path) -> Iterator[str]:
     yield from (f"  {change}" for change in options.changes)
     yield "\nTry, in another terminal:\n"
     yield from (f"  {command}" for command in commands(own))
-    yield "\nor: fogbell send --to bob@example.org --subject Hello --text 'The bell rang.'\n"
+    yield "\nor: fogbell send --to bob@example.org --subject Hello --text 'The bell rang.'"
+    yield "    fogbell inbox open ann\n"
 
 
 def commands(own: Ready) -> list[str]:
