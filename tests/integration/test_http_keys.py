@@ -177,14 +177,3 @@ async def test_a_key_that_is_used_says_when(intake: Intake) -> None:
         return (stored or {}).get("last_used_at")
 
     assert await eventually(last_used)
-
-
-async def test_a_key_that_asks_too_often_is_told_when_to_come_back(mongo_uri: str) -> None:
-    http = {"host": "127.0.0.1", "port": 0, "requests_per_second": 0.5}
-    async with directory_intake(mongo_uri, http=http) as limited:
-        other = (await create_key(limited)).json()["key"]
-        answer = await limited.client.get("/v1/api-keys")
-        assert (answer.status_code, answer.json()["code"]) == (429, "rate-limited")
-        assert 1 <= int(answer.headers["retry-after"]) <= 2
-        assert (await use(limited, other)).status_code == 404
-        assert (await limited.client.get("/healthz")).status_code == 200

@@ -20,7 +20,7 @@ from fogbell.model.api_key import API_KEY, ApiKey, KeyMode, Scope
 from fogbell.store import api_keys
 from fogbell.store.database import Database, StoreUnavailableError
 from fogbell_intake import problem_types as types
-from fogbell_intake.limits import RateLimiter
+from fogbell_intake.key_limits import KeyLimits
 from fogbell_intake.problems import Problem
 
 BOOTSTRAP_ID = "bootstrap"
@@ -36,12 +36,14 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The app that a key speaks for. ``simulate`` is set for keys of mode ``test``."""
+    """The app that a key speaks for. ``simulate`` is set for keys of mode ``test``, ``rate_limit``
+    (requests per second) for keys with a limit of their own."""
 
     app: str
     key_id: str
     scopes: frozenset[Scope]
     simulate: bool = False
+    rate_limit: float | None = None
 
 
 @dataclass(slots=True)
@@ -68,22 +70,26 @@ class KeyRing:
         db: Database,
         bootstrap: SecretStr | None = None,
         bootstrap_app: str = "bootstrap",
-        limiter: RateLimiter | None = None,
+        limits: KeyLimits | None = None,
     ) -> None:
         self._db = db
         self._bootstrap = key_hash(bootstrap.get_secret_value()) if bootstrap else None
         self._bootstrap_caller = Caller(bootstrap_app, BOOTSTRAP_ID, frozenset(Scope))
-        self._limiter = limiter or RateLimiter(None)
+        self._limits = limits or KeyLimits(db, None)
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         self._touched: dict[str, float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def admit(self, request: Request, scope: Scope) -> Caller:
-        """Who asks; raises a `Problem` 401, 403 or 429."""
+        """Who asks; raises a `Problem` 401 or 403."""
         caller = await self._authenticate(bearer(request))
         if scope not in caller.scopes:
             raise _missing_scope(scope)
-        wait = self._limiter.wait(caller.key_id)
+        return caller
+
+    async def charge(self, caller: Caller, requests: int) -> None:
+        """Count ``requests`` against the key's limit, all or none; raises a `Problem` 429."""
+        wait = await self._limits.wait(caller.key_id, caller.rate_limit, requests)
         if wait:
             seconds = max(1, math.ceil(wait))
             raise Problem(
@@ -91,7 +97,6 @@ class KeyRing:
                 f"This key asks too often. Wait {seconds} s.",
                 headers={"Retry-After": str(seconds)},
             )
-        return caller
 
     def forget(self, key_id: str) -> None:
         """Stop believing a key at once: it was deleted through this process."""
@@ -122,7 +127,13 @@ class KeyRing:
         if key is None:
             self._known.pop(digest, None)
             raise _refused(types.INVALID_KEY, "There is no such API key.")
-        caller = Caller(key.app, key.id, key.scopes, simulate=key.mode is KeyMode.TEST)
+        caller = Caller(
+            key.app,
+            key.id,
+            key.scopes,
+            simulate=key.mode is KeyMode.TEST,
+            rate_limit=key.rate_limit,
+        )
         known = _Known(key, caller, monotonic() + CACHE_SECONDS)
         self._known[digest] = known
         self._known.move_to_end(digest)

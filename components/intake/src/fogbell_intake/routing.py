@@ -25,7 +25,8 @@ UNDESCRIBED = About()
 class Route:
     """One route. Without a ``scope`` no API key is asked for: the page is public, or the endpoint
     knows callers of another kind (recipients' tokens), which ``authentication`` then names.
-    ``about`` is for the interface's document.
+    ``about`` is for the interface's document. ``cost`` is what a request takes of the key's limit;
+    with 0 the endpoint charges the key itself, by what it was sent.
     """
 
     method: str
@@ -34,6 +35,7 @@ class Route:
     scope: Scope | None
     authentication: str = "api_key"
     about: About = UNDESCRIBED
+    cost: int = 1
 
 
 def public(path: str, endpoint: Endpoint, about: About = UNDESCRIBED) -> Route:
@@ -63,6 +65,8 @@ def _dispatcher(methods: dict[str, Route]) -> Endpoint:
         if route.scope is not None:
             keys: KeyRing = request.app.state.keys
             request.state.caller = await keys.admit(request, route.scope)
+            if route.cost:
+                await keys.charge(request.state.caller, route.cost)
         return await route.endpoint(request)
 
     return dispatch

@@ -29,8 +29,8 @@ class HttpSettings(Group):
     """For how long a stop waits for requests under way; streams end at once."""
 
     requests_per_second: float | None = Field(default=None, gt=0)
-    """Requests of one API key to this process, with a burst of two seconds' worth; beyond it
-    429. None: no limit."""
+    """Requests of one API key to all replicas together, with a burst of two seconds' worth; beyond
+    it 429. For keys without a ``rate_limit`` of their own. None: no limit."""
 
     access_log: bool = True
     """One line a request, with its route and never its path. Costs some 5 % of a busy process."""

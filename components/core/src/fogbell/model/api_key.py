@@ -30,7 +30,8 @@ class ApiKey:
     """One document of ``api_keys``, without the key: only its SHA-256 is kept.
 
     ``prefix`` is the key's beginning, enough to recognise it by and too little to use. Times are
-    UTC; a key without ``expires_at`` does not expire.
+    UTC; a key without ``expires_at`` does not expire. ``rate_limit`` is in requests per second;
+    None: what the installation's settings say.
     """
 
     id: str
@@ -42,3 +43,4 @@ class ApiKey:
     created_at: datetime
     expires_at: datetime | None = None
     last_used_at: datetime | None = None
+    rate_limit: float | None = None

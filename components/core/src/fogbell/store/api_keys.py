@@ -60,6 +60,8 @@ def _document(key: ApiKey) -> Document:
     }
     if key.expires_at is not None:
         document["expires_at"] = key.expires_at
+    if key.rate_limit is not None:
+        document["rate_limit"] = key.rate_limit
     return document
 
 
@@ -74,4 +76,5 @@ def _value(document: Mapping[str, Any]) -> ApiKey:
         created_at=document["created_at"],
         expires_at=document.get("expires_at"),
         last_used_at=document.get("last_used_at"),
+        rate_limit=document.get("rate_limit"),
     )

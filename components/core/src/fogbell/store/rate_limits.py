@@ -12,7 +12,7 @@ from pymongo import ReturnDocument
 from fogbell.model.rate_limit import SLOTS, Ask, Budget, Granted
 from fogbell.store.database import Database, Document, store_call
 
-CALL_TIMEOUT = 2.0
+CALL_TIMEOUT = 1.0
 """Seconds: who waits for a grant would rather know that MongoDB is away."""
 
 AHEAD_SHARE = 4

@@ -18,7 +18,7 @@ from fogbell_intake import problem_types as types
 from fogbell_intake import views
 from fogbell_intake.accepting import Accepted
 from fogbell_intake.answers import BatchAnswer
-from fogbell_intake.auth import Caller
+from fogbell_intake.auth import Caller, KeyRing
 from fogbell_intake.describing import About, Body
 from fogbell_intake.limits import MAX_BATCH
 from fogbell_intake.parsing import json_object
@@ -52,15 +52,35 @@ class BatchBody(BaseModel):
 
 async def post(request: Request) -> Response:
     """200 with ``results`` in the order of the items, each as if it had been posted alone."""
-    if "idempotency-key" in request.headers:
-        raise invalid_parameter("Idempotency-Key", "expected an 'idempotency_key' in each item")
-    items = validate(BatchBody, await json_object(request)).items
+    items = await _paid_items(request)
     batch = _Batch(request.app.state.submitter, caller(request))
     outcomes = await batch.run(items)
     if all(isinstance(outcome, StoreUnavailableError) for outcome in outcomes):
         raise unavailable()
     results = [_result(outcome, request_id(request)) for outcome in outcomes]
     return JSONResponse({"results": results})
+
+
+async def _paid_items(request: Request) -> list[Item]:
+    """The items, of which each counts as a request of its key; what cannot be read counts as one.
+
+    Nothing is charged where the key has too few left for all: or a batch that needs the whole limit
+    would take a part of it at each try, and never be admitted.
+    """
+    keys: KeyRing = request.app.state.keys
+    try:
+        items = await _items(request)
+    except Problem:
+        await keys.charge(caller(request), 1)
+        raise
+    await keys.charge(caller(request), len(items))
+    return items
+
+
+async def _items(request: Request) -> list[Item]:
+    if "idempotency-key" in request.headers:
+        raise invalid_parameter("Idempotency-Key", "expected an 'idempotency_key' in each item")
+    return validate(BatchBody, await json_object(request)).items
 
 
 class _Batch:
@@ -121,5 +141,6 @@ ROUTES = (
         post,
         Scope.SEND,
         about=About({200: BatchAnswer}, Body(BatchBody)),
+        cost=0,
     ),
 )
