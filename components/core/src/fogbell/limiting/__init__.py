@@ -1,4 +1,4 @@
-"""Rate limits that hold over all processes of an installation (docs/decisions/)."""
+"""Rate limits that hold over all processes of an installation (docs/decisions/0009)."""
 
 from fogbell.limiting.limiter import Limiter
 
