@@ -16,12 +16,13 @@ import pytest
 import structlog
 import uvloop
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from tests.support.routing import Attempting
 from tests.support.smtp import notification, relay, sender, work
 from tests.support.waiting import eventually
 
 from fogbell.model.content import EmailContent
 from fogbell.model.outcome import Outcome
-from fogbell_worker.channels.email import EmailSender
+from fogbell_worker.channels.email import provider
 
 UNPROTECTED = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
 PASSWORD = "s3cret/:@"
@@ -291,15 +292,17 @@ async def test_a_content_is_compiled_once_for_a_notification_and_few_are_kept(
         same = notification()
         for given in (work(of=same), work(), work(of=same), work()):
             await channel.send(given)
-        assert len(channel._renderer._compiled) == 2
-        assert (same.id, None) in channel._renderer._compiled
+        assert len(channel.compiled) == 2
+        assert (same.id, None) in channel.compiled
     assert len(server.mails) == 4
 
 
-async def test_a_mistake_of_ours_is_transient_and_logged_without_content() -> None:
+async def test_a_mistake_of_ours_is_transient_and_logged_without_content(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async with relay() as server, sender(server.port) as channel:
         given = work()
-        object.__setattr__(given, "part", None)
+        monkeypatch.setattr(provider, "transact", None)
         with structlog.testing.capture_logs() as logs:
             reply = (await channel.send(given)).reply
     assert (reply.outcome, reply.reason) == (Outcome.TRANSIENT, "internal_error")
@@ -311,7 +314,7 @@ def test_it_all_holds_on_uvloop_too(certificate: Path, tls: ssl.SSLContext) -> N
     """The worker's loop brings its own transports, and those change hands here."""
     outcomes: list[Outcome] = []
 
-    async def send_three(channel: EmailSender) -> None:
+    async def send_three(channel: Attempting) -> None:
         big = EmailContent(subject="Big", text="é" * 200_000)
         mails = (work(), work(big), work(email="bob@example.org"))
         outcomes.extend([(await channel.send(mail)).reply.outcome for mail in mails])

@@ -7,6 +7,7 @@ from tests.support.fcm import GONE_TOKEN, GOOD_TOKEN, Fcm, service_account
 from tests.support.lanes import lane
 from tests.support.notifications import new_notification
 from tests.support.providers import served
+from tests.support.routing import push_sender
 from tests.support.webpush import Browser
 
 from fogbell.expansion.plan import Contents, Planner, person_of_recipient
@@ -18,7 +19,7 @@ from fogbell.model.status import Channel
 from fogbell.store import claims, notifications, recipients
 from fogbell.store.database import Database
 from fogbell.store.notifications import Accept
-from fogbell_worker.channels.push import PushSender, PushSettings
+from fogbell_worker.channels.push import PushSettings
 from fogbell_worker.loading import Loader
 
 PHONE = PushAddress(provider="fcm", token=GOOD_TOKEN)
@@ -63,7 +64,7 @@ async def test_a_token_that_fcm_has_forgotten_is_asked_about_once(db: Database) 
     await stored(db, PHONE, OLD_PHONE)
     async with served(google.app) as url:
         settings = {"fcm_base_url": url, "fcm_credentials": service_account(url)}
-        sender = PushSender(PushSettings.model_validate(settings))
+        sender = push_sender(PushSettings.model_validate(settings))
         async with lane(db, cast("Any", sender)) as at_work:
             for _ in range(2):
                 new = await posted(db, PHONE, OLD_PHONE)

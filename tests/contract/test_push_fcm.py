@@ -12,13 +12,14 @@ from starlette.responses import JSONResponse
 from tests.support import fcm
 from tests.support.fcm import Fcm
 from tests.support.providers import served, work_for
+from tests.support.routing import Attempting, push_sender
 from tests.support.webhooks import Receiver, hang
 
 from fogbell.model.address import Addresses, PushAddress
 from fogbell.model.content import Part, PushContent, SmsContent
 from fogbell.model.outcome import Outcome, Reply
 from fogbell.model.status import Channel, Lane
-from fogbell_worker.channels.push import PushSender, PushSettings
+from fogbell_worker.channels.push import PushSettings
 from fogbell_worker.channels.push import tokens as tokens_module
 from fogbell_worker.sending import Work
 
@@ -26,14 +27,14 @@ CONTENT = PushContent(title="Order {{ data.order }}", body="on its way", data={"
 
 
 @contextlib.asynccontextmanager
-async def open_sender(base_url: str, **settings: object) -> AsyncIterator[PushSender]:
+async def open_sender(base_url: str, **settings: object) -> AsyncIterator[Attempting]:
     values = {
         "fcm_base_url": base_url,
         "fcm_credentials": fcm.service_account(base_url),
         "send_timeout": 5,
         **settings,
     }
-    sender = PushSender(PushSettings.model_validate(values))
+    sender = push_sender(PushSettings.model_validate(values))
     try:
         yield sender
     finally:
@@ -48,7 +49,7 @@ async def google() -> AsyncIterator[Fcm]:
 
 
 @pytest.fixture
-async def sender(google: Fcm) -> AsyncIterator[PushSender]:
+async def sender(google: Fcm) -> AsyncIterator[Attempting]:
     async with open_sender(google.url) as opened:
         yield opened
 
@@ -74,11 +75,11 @@ def push(
     )
 
 
-async def one(sender: PushSender, token: str = fcm.GOOD_TOKEN) -> Reply:
+async def one(sender: Attempting, token: str = fcm.GOOD_TOKEN) -> Reply:
     return (await sender.send(push(token))).reply
 
 
-async def test_a_message_reaches_one_device(google: Fcm, sender: PushSender) -> None:
+async def test_a_message_reaches_one_device(google: Fcm, sender: Attempting) -> None:
     work = push()
     attempt = await sender.send(work)
     assert attempt.provider == "fcm"
@@ -98,7 +99,7 @@ async def test_a_message_reaches_one_device(google: Fcm, sender: PushSender) -> 
 
 
 async def test_bulk_saves_batteries_and_what_expires_is_not_kept_longer(
-    google: Fcm, sender: PushSender
+    google: Fcm, sender: Attempting
 ) -> None:
     now = datetime.now(UTC)
     part = PushContent(title="t")
@@ -113,7 +114,7 @@ async def test_bulk_saves_batteries_and_what_expires_is_not_kept_longer(
     assert message["webpush"]["headers"]["Urgency"] == "normal"
 
 
-async def test_a_token_that_is_gone_is_suppressed(sender: PushSender) -> None:
+async def test_a_token_that_is_gone_is_suppressed(sender: Attempting) -> None:
     reply = await one(sender, fcm.GONE_TOKEN)
     assert (reply.outcome, reply.code, reply.reason) == (Outcome.PERMANENT, "UNREGISTERED", "gone")
     assert reply.suppress
@@ -124,14 +125,14 @@ async def test_a_token_that_is_gone_is_suppressed(sender: PushSender) -> None:
     [(fcm.BAD_TOKEN, "bad_address"), (fcm.OTHER_SENDERS_TOKEN, "sender_mismatch")],
 )
 async def test_a_token_that_cannot_be_sent_to_is_final(
-    sender: PushSender, token: str, reason: str
+    sender: Attempting, token: str, reason: str
 ) -> None:
     reply = await one(sender, token)
     assert (reply.outcome, reply.reason) == (Outcome.PERMANENT, reason)
     assert not reply.suppress
 
 
-async def test_content_that_fcm_refuses_is_final(sender: PushSender) -> None:
+async def test_content_that_fcm_refuses_is_final(sender: Attempting) -> None:
     for part in (
         PushContent(title="t", data={"from": "x"}),
         PushContent(title="t", body="x" * 5000),
@@ -141,7 +142,7 @@ async def test_content_that_fcm_refuses_is_final(sender: PushSender) -> None:
 
 
 async def test_a_quota_and_an_outage_wait_as_long_as_fcm_asks(
-    google: Fcm, sender: PushSender
+    google: Fcm, sender: Attempting
 ) -> None:
     pause = {"Retry-After": "7"}
     google.answers = [
@@ -154,7 +155,7 @@ async def test_a_quota_and_an_outage_wait_as_long_as_fcm_asks(
 
 
 async def test_one_access_token_serves_many_messages_sent_at_once(
-    google: Fcm, sender: PushSender
+    google: Fcm, sender: Attempting
 ) -> None:
     replies = await asyncio.gather(*(one(sender) for _ in range(20)))
     assert {reply.outcome for reply in replies} == {Outcome.ACCEPTED}
@@ -162,7 +163,7 @@ async def test_one_access_token_serves_many_messages_sent_at_once(
 
 
 async def test_a_token_is_replaced_ahead_of_its_end_while_it_still_serves(
-    google: Fcm, sender: PushSender
+    google: Fcm, sender: Attempting
 ) -> None:
     google.lifetime = int(tokens_module.REFRESH_AHEAD) - 10
     google.token_answers = [
@@ -178,7 +179,7 @@ async def test_a_token_is_replaced_ahead_of_its_end_while_it_still_serves(
 
 
 async def test_a_token_that_is_not_taken_is_replaced_for_the_next_attempt(
-    google: Fcm, sender: PushSender
+    google: Fcm, sender: Attempting
 ) -> None:
     google.answers = [fcm.error(401, "UNAUTHENTICATED")]
     reply = await one(sender)
@@ -188,7 +189,7 @@ async def test_a_token_that_is_not_taken_is_replaced_for_the_next_attempt(
 
 
 async def test_a_certificate_that_apple_refuses_keeps_the_access_token(
-    google: Fcm, sender: PushSender
+    google: Fcm, sender: Attempting
 ) -> None:
     google.answers = [fcm.error(401, "UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR")]
     assert (await one(sender)).reason == "provider_auth"
@@ -197,7 +198,7 @@ async def test_a_certificate_that_apple_refuses_keeps_the_access_token(
 
 
 async def test_an_account_that_is_refused_is_asked_about_once_in_a_while_and_kills_nothing(
-    google: Fcm, sender: PushSender
+    google: Fcm, sender: Attempting
 ) -> None:
     refused = {"error": "invalid_grant", "error_description": f"Invalid JWT for {fcm.EMAIL}"}
     google.token_answers = [JSONResponse(refused, 400)]
@@ -210,7 +211,7 @@ async def test_an_account_that_is_refused_is_asked_about_once_in_a_while_and_kil
 
 
 async def test_a_token_server_that_is_down_does_not_hold_a_thread_for_retries(
-    google: Fcm, sender: PushSender
+    google: Fcm, sender: Attempting
 ) -> None:
     google.token_answers = [JSONResponse({}, 503)]
     async with asyncio.timeout(2):
@@ -245,7 +246,7 @@ async def test_another_project_may_be_named(google: Fcm) -> None:
     assert (reply.outcome, reply.reason) == (Outcome.TRANSIENT, "provider_auth")
 
 
-async def test_nothing_of_a_message_is_told_to_logs_or_records(sender: PushSender) -> None:
+async def test_nothing_of_a_message_is_told_to_logs_or_records(sender: Attempting) -> None:
     with structlog.testing.capture_logs() as logs:
         replies = [await one(sender, t) for t in (fcm.GOOD_TOKEN, fcm.BAD_TOKEN, fcm.GONE_TOKEN)]
     said = repr((replies, logs))
@@ -254,7 +255,7 @@ async def test_nothing_of_a_message_is_told_to_logs_or_records(sender: PushSende
 
 
 async def test_a_simulated_message_is_rendered_and_never_sent(
-    google: Fcm, sender: PushSender
+    google: Fcm, sender: Attempting
 ) -> None:
     attempt = await sender.send(push(simulate=True))
     assert attempt.reply == Reply(Outcome.ACCEPTED, code="simulated")
@@ -265,12 +266,12 @@ async def test_a_simulated_message_is_rendered_and_never_sent(
 
 
 @pytest.mark.parametrize("part", [PushContent(title="{% if %}"), SmsContent(text="no push")])
-async def test_content_that_does_not_render_is_final(sender: PushSender, part: Part) -> None:
+async def test_content_that_does_not_render_is_final(sender: Attempting, part: Part) -> None:
     reply = (await sender.send(push(part=part))).reply
     assert (reply.outcome, reply.reason) == (Outcome.PERMANENT, "template_error")
 
 
-async def test_a_device_that_no_provider_serves_is_final(sender: PushSender) -> None:
+async def test_a_device_that_no_provider_serves_is_final(sender: Attempting) -> None:
     device = PushAddress(provider="pigeon", token="t")
     attempt = await sender.send(dataclasses.replace(push(), push=device))
     assert (attempt.provider, attempt.reply.reason) == ("none", "no_provider")

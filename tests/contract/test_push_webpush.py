@@ -12,6 +12,7 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric import ec
 from starlette.responses import Response
 from tests.support.providers import served, work_for
+from tests.support.routing import Attempting, push_sender
 from tests.support.webhooks import Receiver, hang
 from tests.support.webpush import Browser, PushService
 
@@ -19,7 +20,7 @@ from fogbell.model.address import Addresses, PushAddress
 from fogbell.model.content import PushContent
 from fogbell.model.outcome import Outcome, Reply
 from fogbell.model.status import Channel, Lane
-from fogbell_worker.channels.push import PushSender, PushSettings
+from fogbell_worker.channels.push import PushSettings
 from fogbell_worker.channels.push.vapid import b64url
 from fogbell_worker.sending import Work
 
@@ -29,7 +30,7 @@ CONTENT = PushContent(title="Order {{ data.order }}", body="für Zoë", data={"i
 
 
 @contextlib.asynccontextmanager
-async def open_sender(**settings: object) -> AsyncIterator[PushSender]:
+async def open_sender(**settings: object) -> AsyncIterator[Attempting]:
     values = {
         "vapid_private_key": RAW_KEY,
         "vapid_subject": "mailto:ops@example.org",
@@ -38,7 +39,7 @@ async def open_sender(**settings: object) -> AsyncIterator[PushSender]:
         "send_timeout": 5,
         **settings,
     }
-    sender = PushSender(PushSettings.model_validate(values))
+    sender = push_sender(PushSettings.model_validate(values))
     try:
         yield sender
     finally:
@@ -46,7 +47,7 @@ async def open_sender(**settings: object) -> AsyncIterator[PushSender]:
 
 
 @pytest.fixture
-async def sender() -> AsyncIterator[PushSender]:
+async def sender() -> AsyncIterator[Attempting]:
     async with open_sender() as opened:
         yield opened
 
@@ -88,7 +89,7 @@ def push(
 
 
 async def test_the_browser_reads_the_message_and_the_service_knows_who_sent_it(
-    service: PushService, sender: PushSender, browser: Browser, url: str
+    service: PushService, sender: Attempting, browser: Browser, url: str
 ) -> None:
     work = push(browser.address(url))
     attempt = await sender.send(work)
@@ -106,7 +107,7 @@ async def test_the_browser_reads_the_message_and_the_service_knows_who_sent_it(
 
 
 async def test_a_repeat_replaces_what_the_device_has_not_fetched(
-    service: PushService, sender: PushSender, browser: Browser, url: str
+    service: PushService, sender: Attempting, browser: Browser, url: str
 ) -> None:
     work = push(browser.address(url))
     replayed = dataclasses.replace(work, delivery=dataclasses.replace(work.delivery, replays=1))
@@ -117,7 +118,7 @@ async def test_a_repeat_replaces_what_the_device_has_not_fetched(
 
 
 async def test_bulk_saves_batteries_and_what_expires_is_not_kept_longer(
-    service: PushService, sender: PushSender, browser: Browser, url: str
+    service: PushService, sender: Attempting, browser: Browser, url: str
 ) -> None:
     soon = datetime.now(UTC) + timedelta(minutes=5)
     await sender.send(push(browser.address(url), lane=Lane.BULK, expires_at=soon))
@@ -128,7 +129,7 @@ async def test_bulk_saves_batteries_and_what_expires_is_not_kept_longer(
 
 @pytest.mark.parametrize("status", [404, 410])
 async def test_a_subscription_that_is_gone_is_suppressed(
-    service: PushService, sender: PushSender, browser: Browser, url: str, status: int
+    service: PushService, sender: Attempting, browser: Browser, url: str, status: int
 ) -> None:
     service.answers = [Response(status_code=status)]
     reply = (await sender.send(push(browser.address(url)))).reply
@@ -136,7 +137,7 @@ async def test_a_subscription_that_is_gone_is_suppressed(
 
 
 async def test_too_many_messages_wait_as_long_as_the_service_asks(
-    service: PushService, sender: PushSender, browser: Browser, url: str
+    service: PushService, sender: Attempting, browser: Browser, url: str
 ) -> None:
     service.answers = [Response(status_code=429, headers={"Retry-After": "7"})]
     reply = (await sender.send(push(browser.address(url)))).reply
@@ -154,7 +155,7 @@ async def test_a_wrong_key_of_ours_costs_no_browser_its_subscription(
 
 
 async def test_a_message_that_cannot_fit_is_never_posted(
-    service: PushService, sender: PushSender, browser: Browser, url: str
+    service: PushService, sender: Attempting, browser: Browser, url: str
 ) -> None:
     part = PushContent(title="t", body="é" * 2000)
     reply = (await sender.send(push(browser.address(url), part))).reply
@@ -162,7 +163,7 @@ async def test_a_message_that_cannot_fit_is_never_posted(
     assert service.requests == 0
 
 
-async def test_keys_that_are_no_point_of_the_curve_are_final(sender: PushSender, url: str) -> None:
+async def test_keys_that_are_no_point_of_the_curve_are_final(sender: Attempting, url: str) -> None:
     point, auth = b64url(bytes([4, *[1] * 64])), b64url(b"a" * 16)
     device = PushAddress(provider="webpush", url=url, token=f"{point}.{auth}")
     reply = (await sender.send(push(device))).reply
@@ -194,7 +195,7 @@ async def test_no_answer_after_the_message_was_posted_is_ambiguous(browser: Brow
 
 
 async def test_a_simulated_message_is_rendered_and_never_posted(
-    service: PushService, sender: PushSender, browser: Browser, url: str
+    service: PushService, sender: Attempting, browser: Browser, url: str
 ) -> None:
     reply = (await sender.send(push(browser.address(url), simulate=True))).reply
     assert reply == Reply(Outcome.ACCEPTED, code="simulated")
@@ -202,7 +203,7 @@ async def test_a_simulated_message_is_rendered_and_never_posted(
 
 
 async def test_nothing_of_a_message_is_told_to_logs_or_records(
-    service: PushService, sender: PushSender, browser: Browser, url: str
+    service: PushService, sender: Attempting, browser: Browser, url: str
 ) -> None:
     service.answers = [Response(status_code=410), Response("Zoë", status_code=400)]
     with structlog.testing.capture_logs() as logs:

@@ -9,6 +9,7 @@ import structlog
 from starlette.responses import PlainTextResponse, Response
 from tests.support import twilio
 from tests.support.providers import served, work_for
+from tests.support.routing import Attempting, provided, routed
 from tests.support.twilio import ACCOUNT, TOKEN, VALID, Gateway
 from tests.support.webhooks import Answer, Receiver, hang, raw
 
@@ -17,14 +18,14 @@ from fogbell.model.content import Part, PushContent, SmsContent
 from fogbell.model.outcome import Attempt, Outcome, Reply
 from fogbell.model.status import Cause, Channel
 from fogbell.policy import RetryPolicy, Standing, judge
-from fogbell_worker.channels.sms import SmsSender, SmsSettings
+from fogbell_worker.channels.sms import SmsSettings
 from fogbell_worker.sending import Work
 
 SENDER = "+15005550006"
 
 
 @contextlib.asynccontextmanager
-async def open_sender(base_url: str, **settings: object) -> AsyncIterator[SmsSender]:
+async def open_sender(base_url: str, **settings: object) -> AsyncIterator[Attempting]:
     values = {
         "base_url": base_url,
         "account_sid": ACCOUNT,
@@ -33,7 +34,8 @@ async def open_sender(base_url: str, **settings: object) -> AsyncIterator[SmsSen
         **({} if "messaging_service_sid" in settings else {"sender": SENDER}),
         **settings,
     }
-    sender = SmsSender(SmsSettings.model_validate(values))
+    gateway = SmsSettings.model_validate(values)
+    sender = Attempting(routed(Channel.SMS, provided("twilio", gateway, gateway.name)))
     try:
         yield sender
     finally:
@@ -52,7 +54,7 @@ async def url(gateway: Gateway) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def sender(url: str) -> AsyncIterator[SmsSender]:
+async def sender(url: str) -> AsyncIterator[Attempting]:
     async with open_sender(url) as opened:
         yield opened
 
@@ -76,7 +78,7 @@ def sms(
 
 
 async def test_a_message_is_posted_as_the_gateway_reads_it(
-    gateway: Gateway, sender: SmsSender
+    gateway: Gateway, sender: Attempting
 ) -> None:
     attempt = await sender.send(sms())
     assert gateway.forms == [{"To": VALID, "From": SENDER, "Body": "Your code is 1234 & ü€"}]
@@ -107,7 +109,7 @@ async def test_an_api_key_and_a_messaging_service_take_the_places_of_token_and_s
 
 
 async def test_what_expires_soon_is_not_kept_longer_by_the_gateway(
-    gateway: Gateway, sender: SmsSender
+    gateway: Gateway, sender: Attempting
 ) -> None:
     now = datetime.now(UTC)
     for left in (timedelta(minutes=5), timedelta(milliseconds=1), timedelta(days=2)):
@@ -128,21 +130,21 @@ async def test_what_expires_soon_is_not_kept_longer_by_the_gateway(
     ],
 )
 async def test_a_number_that_cannot_be_reached_is_final_and_not_suppressed(
-    sender: SmsSender, to: str, code: str, reason: str
+    sender: Attempting, to: str, code: str, reason: str
 ) -> None:
     reply = (await sender.send(sms(to))).reply
     assert (reply.outcome, reply.code, reply.reason) == (Outcome.PERMANENT, code, reason)
     assert not reply.suppress
 
 
-async def test_a_number_that_said_stop_is_suppressed(sender: SmsSender) -> None:
+async def test_a_number_that_said_stop_is_suppressed(sender: Attempting) -> None:
     reply = (await sender.send(sms(twilio.UNSUBSCRIBED))).reply
     assert (reply.outcome, reply.reason) == (Outcome.PERMANENT, "unsubscribed")
     assert reply.suppress
 
 
 async def test_too_many_requests_wait_as_long_as_the_gateway_asks(
-    gateway: Gateway, sender: SmsSender
+    gateway: Gateway, sender: Attempting
 ) -> None:
     gateway.answers = [twilio.error(429, 20429, "Too Many Requests", {"Retry-After": "7"})]
     reply = (await sender.send(sms())).reply
@@ -172,7 +174,7 @@ async def test_a_gateway_that_refuses_us_costs_nobody_their_message(
 
 @pytest.mark.parametrize("answer", [PlainTextResponse("", 502), twilio.error(500, 20500)])
 async def test_an_answer_that_leaves_open_what_was_done_is_never_retried(
-    gateway: Gateway, sender: SmsSender, answer: Response
+    gateway: Gateway, sender: Attempting, answer: Response
 ) -> None:
     gateway.answers = [answer]
     assert_given_up(await sender.send(sms()))
@@ -201,7 +203,7 @@ async def test_a_gateway_that_is_not_there_is_tried_again() -> None:
     assert (reply.outcome, reply.reason) == (Outcome.TRANSIENT, "unreachable")
 
 
-async def test_nothing_of_a_message_is_told_to_logs_or_records(sender: SmsSender) -> None:
+async def test_nothing_of_a_message_is_told_to_logs_or_records(sender: Attempting) -> None:
     with structlog.testing.capture_logs() as logs:
         replies = [(await sender.send(sms(to))).reply for to in (VALID, twilio.INVALID)]
     said = repr((replies, logs))
@@ -210,7 +212,7 @@ async def test_nothing_of_a_message_is_told_to_logs_or_records(sender: SmsSender
 
 
 async def test_a_simulated_message_is_rendered_and_never_posted(
-    gateway: Gateway, sender: SmsSender
+    gateway: Gateway, sender: Attempting
 ) -> None:
     attempt = await sender.send(sms(simulate=True))
     assert attempt.reply == Reply(Outcome.ACCEPTED, code="simulated")
@@ -228,13 +230,13 @@ async def test_a_simulated_message_is_rendered_and_never_posted(
     ],
 )
 async def test_content_that_makes_no_message_is_final(
-    gateway: Gateway, sender: SmsSender, part: Part, reason: str
+    gateway: Gateway, sender: Attempting, part: Part, reason: str
 ) -> None:
     reply = (await sender.send(sms(part=part))).reply
     assert (reply.outcome, reply.reason) == (Outcome.PERMANENT, reason)
     assert gateway.requests == 0
 
 
-async def test_a_recipient_without_a_number_is_final(sender: SmsSender) -> None:
+async def test_a_recipient_without_a_number_is_final(sender: Attempting) -> None:
     work = work_for(Channel.SMS, SmsContent(text="hi"), Addresses())
     assert (await sender.send(work)).reply == Reply(Outcome.PERMANENT, reason="no_address")

@@ -4,14 +4,17 @@ import asyncio
 import ssl
 import subprocess
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
 import uvloop
+from tests.support.routing import Attempting, provided, routed
 from tests.support.webhooks import Receiver, hang, raw, reply, webhook_work
 
 from fogbell.model.outcome import Outcome, Reply
-from fogbell_worker.channels.webhook import WebhookSender, WebhookSettings
+from fogbell.model.status import Channel
+from fogbell_worker.channels.webhook import WebhookProvider, WebhookSettings
 from fogbell_worker.http.guard import Resolve
 
 LOOPBACK = [
@@ -51,7 +54,9 @@ async def send(
 ) -> list[Reply]:
     """The replies of one sender to posts made one after the other."""
     values = {"allow_http": True, "send_timeout": 5, **settings}
-    sender = WebhookSender(WebhookSettings.model_validate(values), resolve=resolve)
+    create = partial(WebhookProvider, resolve=resolve)
+    given = provided("webhook", WebhookSettings.model_validate(values), create=create)
+    sender = Attempting(routed(Channel.WEBHOOK, given))
     try:
         return [(await sender.send(webhook_work(url))).reply for url in urls]
     finally:

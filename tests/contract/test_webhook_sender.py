@@ -10,13 +10,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 from standardwebhooks.webhooks import Webhook
+from tests.support.routing import Attempting, provided, routed
 from tests.support.waiting import eventually
 from tests.support.webhooks import CREATED_AT, Receiver, hang, raw, reply, webhook_work
 
 from fogbell.model.address import Addresses
 from fogbell.model.content import Part, SmsContent, WebhookContent
 from fogbell.model.outcome import Outcome, Reply
-from fogbell_worker.channels.webhook import WebhookSender, WebhookSettings
+from fogbell.model.status import Channel
+from fogbell_worker.channels.webhook import WebhookSettings
 
 OWN = "whsec_" + base64.b64encode(b"o" * 32).decode()
 OTHER = "whsec_" + base64.b64encode(b"p" * 32).decode()
@@ -29,9 +31,10 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 @contextlib.asynccontextmanager
-async def open_sender(**settings: object) -> AsyncIterator[WebhookSender]:
+async def open_sender(**settings: object) -> AsyncIterator[Attempting]:
     values = {"allow_networks": ["127.0.0.0/8"], "allow_http": True, "send_timeout": 5, **settings}
-    sender = WebhookSender(WebhookSettings.model_validate(values))
+    given = provided("webhook", WebhookSettings.model_validate(values))
+    sender = Attempting(routed(Channel.WEBHOOK, given))
     try:
         yield sender
     finally:
@@ -39,17 +42,17 @@ async def open_sender(**settings: object) -> AsyncIterator[WebhookSender]:
 
 
 @pytest.fixture
-async def sender() -> AsyncIterator[WebhookSender]:
+async def sender() -> AsyncIterator[Attempting]:
     async with open_sender() as opened:
         yield opened
 
 
-async def one(sender: WebhookSender, url: str) -> Reply:
+async def one(sender: Attempting, url: str) -> Reply:
     return (await sender.send(webhook_work(url))).reply
 
 
 async def test_a_post_is_what_the_reference_verifies(
-    receiver: Receiver, sender: WebhookSender
+    receiver: Receiver, sender: Attempting
 ) -> None:
     work = webhook_work(receiver.url, secrets=(OWN, OTHER), data={"order": "Zoë's"})
     attempt = await sender.send(work)
@@ -70,7 +73,7 @@ async def test_a_post_is_what_the_reference_verifies(
 
 
 async def test_a_retry_has_the_same_id_and_body_and_a_replay_another_id(
-    receiver: Receiver, sender: WebhookSender
+    receiver: Receiver, sender: Attempting
 ) -> None:
     receiver.answers = [reply(500), reply(204)]
     work = webhook_work(receiver.url)
@@ -96,14 +99,14 @@ async def test_default_secrets_sign_only_for_addresses_without_their_own(
 
 
 async def test_without_any_secret_a_post_is_unsigned(
-    receiver: Receiver, sender: WebhookSender
+    receiver: Receiver, sender: Attempting
 ) -> None:
     assert (await one(sender, receiver.url)).outcome is Outcome.ACCEPTED
     assert "webhook-signature" not in receiver.requests[0].headers
 
 
 async def test_a_secret_that_cannot_sign_stops_the_post(
-    receiver: Receiver, sender: WebhookSender
+    receiver: Receiver, sender: Attempting
 ) -> None:
     attempt = await sender.send(webhook_work(receiver.url, secrets=(OWN, "whsec_%")))
     assert (attempt.reply.outcome, attempt.reply.reason) == (Outcome.PERMANENT, "bad_secret")
@@ -111,14 +114,14 @@ async def test_a_secret_that_cannot_sign_stops_the_post(
 
 
 async def test_retry_after_is_read_whatever_its_case(
-    receiver: Receiver, sender: WebhookSender
+    receiver: Receiver, sender: Attempting
 ) -> None:
     receiver.answers = [reply(429, "rEtRy-AfTeR: 17\r\n")]
     answer = await one(sender, receiver.url)
     assert answer == Reply(Outcome.TRANSIENT, code="429", reason="throttled", retry_after=17.0)
 
 
-async def test_a_redirect_is_not_followed(receiver: Receiver, sender: WebhookSender) -> None:
+async def test_a_redirect_is_not_followed(receiver: Receiver, sender: Attempting) -> None:
     async with Receiver().listen() as elsewhere:
         receiver.answers = [reply(307, f"Location: {elsewhere.url}\r\n")]
         answer = await one(sender, receiver.url)
@@ -127,15 +130,13 @@ async def test_a_redirect_is_not_followed(receiver: Receiver, sender: WebhookSen
 
 
 async def test_a_receiver_that_is_gone_is_suppressed(
-    receiver: Receiver, sender: WebhookSender
+    receiver: Receiver, sender: Attempting
 ) -> None:
     receiver.answers = [reply(410)]
     assert (await one(sender, receiver.url)).suppress
 
 
-async def test_a_connection_is_kept_between_posts(
-    receiver: Receiver, sender: WebhookSender
-) -> None:
+async def test_a_connection_is_kept_between_posts(receiver: Receiver, sender: Attempting) -> None:
     receiver.answers = [reply(200, body=b"thanks")]
     for _ in range(3):
         assert (await one(sender, receiver.url)).outcome is Outcome.ACCEPTED
@@ -159,7 +160,7 @@ async def test_a_status_stands_however_its_body_ends(receiver: Receiver, close: 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 2", b"220 mail.example ESMTP\r\n\r\n"])
 async def test_a_post_cut_off_after_it_was_handed_over_is_ambiguous(
-    receiver: Receiver, sender: WebhookSender, answer: bytes
+    receiver: Receiver, sender: Attempting, answer: bytes
 ) -> None:
     receiver.answers = [raw(answer, close=True)]
     reply_ = await one(sender, receiver.url)
@@ -176,7 +177,7 @@ async def test_no_answer_in_time_is_ambiguous_and_ends_within_the_limit(
 
 
 async def test_a_connection_closed_while_idle_is_not_used_again(
-    receiver: Receiver, sender: WebhookSender
+    receiver: Receiver, sender: Attempting
 ) -> None:
     receiver.answers = [raw(b"HTTP/1.1 204 X\r\n\r\n", close=True)]
     for _ in range(2):
@@ -186,14 +187,14 @@ async def test_a_connection_closed_while_idle_is_not_used_again(
 
 
 async def test_a_kept_connection_that_ends_under_the_next_post_is_ambiguous(
-    receiver: Receiver, sender: WebhookSender
+    receiver: Receiver, sender: Attempting
 ) -> None:
     receiver.answers = [reply(204), raw(b"", close=True)]
     outcomes = [(await one(sender, receiver.url)).outcome for _ in range(2)]
     assert outcomes == [Outcome.ACCEPTED, Outcome.AMBIGUOUS]
 
 
-async def test_nobody_listening_is_transient(sender: WebhookSender) -> None:
+async def test_nobody_listening_is_transient(sender: Attempting) -> None:
     async with Receiver().listen() as receiver:
         url = receiver.url
     reply_ = await one(sender, url)
@@ -226,7 +227,7 @@ async def test_plain_http_is_refused_unless_the_settings_allow_it(receiver: Rece
 
 
 async def test_a_simulated_post_is_rendered_and_never_made(
-    receiver: Receiver, sender: WebhookSender
+    receiver: Receiver, sender: Attempting
 ) -> None:
     attempt = await sender.send(webhook_work(receiver.url, simulate=True))
     assert attempt.reply == Reply(Outcome.ACCEPTED, code="simulated")
@@ -237,7 +238,7 @@ async def test_a_simulated_post_is_rendered_and_never_made(
 
 
 async def test_content_that_does_not_render_is_final(
-    receiver: Receiver, sender: WebhookSender
+    receiver: Receiver, sender: Attempting
 ) -> None:
     work = webhook_work(receiver.url, data={"order": "two\nlines"})
     parts: list[Part] = [
@@ -256,19 +257,19 @@ async def test_content_that_does_not_render_is_final(
     assert receiver.connections == 0
 
 
-async def test_a_recipient_without_an_address_is_final(sender: WebhookSender) -> None:
+async def test_a_recipient_without_an_address_is_final(sender: Attempting) -> None:
     work = dataclasses.replace(webhook_work("http://127.0.0.1/"), addresses=Addresses())
     assert (await sender.send(work)).reply == Reply(Outcome.PERMANENT, reason="no_address")
 
 
 async def test_compiled_parts_are_reused_and_their_number_is_bounded(
-    receiver: Receiver, sender: WebhookSender
+    receiver: Receiver, sender: Attempting
 ) -> None:
     work = webhook_work(receiver.url, simulate=True)
     await sender.send(work)
-    (compiled,) = sender._renderer._compiled.values()
+    (compiled,) = sender.compiled.values()
     await sender.send(dataclasses.replace(work, data={"order": "B-2"}))
-    assert list(sender._renderer._compiled.values()) == [compiled]
+    assert list(sender.compiled.values()) == [compiled]
     for _ in range(300):
         await sender.send(webhook_work(receiver.url, simulate=True))
-    assert len(sender._renderer._compiled) == 256
+    assert len(sender.compiled) == 256

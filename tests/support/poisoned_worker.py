@@ -6,17 +6,18 @@
 import asyncio
 import os
 
-from fogbell.model.outcome import Attempt
-from fogbell_worker import __main__, app
-from fogbell_worker.channels.email.sender import EmailSender
+from fogbell.model.outcome import Attempt, Deferred
+from fogbell_worker import __main__
+from fogbell_worker.providers import building
+from fogbell_worker.providers.routing import RoutedSender
 from fogbell_worker.sending import Work
 
 POISON = "poison@example.org"
 EXIT, SECONDS = 9, 0.25
 
 
-class _PoisonedSender(EmailSender):
-    async def send(self, work: Work) -> Attempt:
+class _PoisonedSender(RoutedSender):
+    async def send(self, work: Work) -> Attempt | Deferred:
         if work.addresses.email == POISON:
             # It takes its time, as what eats up the memory does: others are under way by then.
             await asyncio.sleep(SECONDS)
@@ -25,5 +26,5 @@ class _PoisonedSender(EmailSender):
 
 
 if __name__ == "__main__":
-    vars(app)["EmailSender"] = _PoisonedSender
+    vars(building)["RoutedSender"] = _PoisonedSender
     __main__.main()

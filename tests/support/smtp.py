@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.support.routing import Attempting, provided, routed
+
 from fogbell.model.address import Addresses
 from fogbell.model.content import EmailContent
 from fogbell.model.delivery import Claimed
 from fogbell.model.notification import Audience, Notification, Origin, OriginType
 from fogbell.model.status import Channel, Lane
-from fogbell_worker.channels.email import EmailSender, EmailSettings
+from fogbell_worker.channels.email import EmailSettings
 from fogbell_worker.sending import Work
 
 CLOSE = "close"
@@ -134,8 +136,8 @@ async def relay(answers: Answers | None = None) -> AsyncIterator[Relay]:
 
 
 @asynccontextmanager
-async def sender(port: int, scheme: str = "smtp", **more: Any) -> AsyncIterator[EmailSender]:
-    """An `EmailSender` for that port; closing it must find every slot returned."""
+async def sender(port: int, scheme: str = "smtp", **more: Any) -> AsyncIterator[Attempting]:
+    """A sender over the relay on that port; closing it must find every slot returned."""
     login = more.pop("login", "")
     settings = EmailSettings.model_validate(
         {
@@ -147,7 +149,7 @@ async def sender(port: int, scheme: str = "smtp", **more: Any) -> AsyncIterator[
             **more,
         }
     )
-    made = EmailSender(settings)
+    made = Attempting(routed(Channel.EMAIL, provided("smtp", settings)))
     try:
         yield made
     finally:

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 from tests.support import fcm
 
-from fogbell_worker.channels.push import PushSettings
+from fogbell_worker.channels.push import FcmSettings, PushSettings
 
 VAPID = {
     "vapid_private_key": "yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw",
@@ -17,13 +17,13 @@ def test_a_key_file_and_its_text_are_one_and_the_same(tmp_path: Path) -> None:
     file = tmp_path / "key.json"
     file.write_text(text)
     for given in ({"fcm_credentials_file": file}, {"fcm_credentials": text}):
-        account = PushSettings.model_validate(given).service_account()
-        assert account is not None
-        assert account.project == fcm.PROJECT
+        own = PushSettings.model_validate(given).providers()["fcm"]
+        assert isinstance(own, FcmSettings)
+        assert own.account().project == fcm.PROJECT
 
 
 def test_one_provider_is_enough() -> None:
-    assert PushSettings.model_validate(VAPID).service_account() is None
+    assert PushSettings.model_validate(VAPID).providers().keys() == {"webpush"}
 
 
 @pytest.mark.parametrize(

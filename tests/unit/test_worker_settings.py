@@ -5,6 +5,7 @@ from pydantic import ValidationError
 from tests.support.fcm import PROJECT, service_account
 
 from fogbell.model.status import Channel
+from fogbell_worker.channels.push import FcmSettings
 from fogbell_worker.settings import WorkerSettings
 
 
@@ -62,7 +63,7 @@ def test_push_is_configured_by_a_key_files_text_and_by_a_list(
     settings = WorkerSettings()
     assert settings.push is not None
     assert settings.push.allowed_ports == [443]
-    account = settings.push.service_account()
-    assert account is not None
-    assert account.project == PROJECT
+    own = settings.push.providers()["fcm"]
+    assert isinstance(own, FcmSettings)
+    assert own.account().project == PROJECT
     assert settings.send_timeouts() == {Channel.PUSH: 15}

@@ -15,8 +15,9 @@ BULK_AUDIENCE = 100
 """More people than this are bulk: a transactional post never waits behind its own size."""
 
 
-SHORTEST_DEFERRAL = 1.0
-"""Seconds that a delivery waits at least when no provider could be asked: never a tight loop."""
+SHORTEST_DEFERRAL, LONGEST_DEFERRAL = 1.0, 120.0
+"""Seconds that a delivery waits when no provider could be asked: never a tight loop, and a tenth of
+its age, so that a long outage is asked about ever more seldom."""
 
 
 class Ambiguous(StrEnum):
@@ -105,14 +106,15 @@ def judge_deferred(
     """What happens to a delivery that no provider could be asked to take: it waits, uncounted.
 
     The attempts' budget stands, for nothing was tried; age, cancelling and expiry end it as ever.
-    The wait is spread evenly over [half, one and a half] of the longer of the policy's first bound
-    and what the providers asked for.
+    The wait is spread evenly over [half, one and a half] of the longest of the policy's first
+    bound, a tenth of the delivery's age (up to `LONGEST_DEFERRAL`) and what the providers ask for.
     """
     if standing.cancelled:
         return Verdict(Cause.CANCEL, "cancelled")
     if standing.expired:
         return Verdict(Cause.GIVE_UP, "expired")
-    span = max(policy.base, deferred.retry_after, SHORTEST_DEFERRAL)
+    aged = min(standing.age / 10, LONGEST_DEFERRAL)
+    span = max(policy.base, deferred.retry_after, aged)
     delay = max(SHORTEST_DEFERRAL, deferred.retry_after, span * (0.5 + jitter))
     if standing.age + delay > policy.max_age:
         return Verdict(Cause.GIVE_UP, "too_old")

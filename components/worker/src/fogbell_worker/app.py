@@ -11,21 +11,20 @@ import structlog
 from fogbell import __version__
 from fogbell.broker import Consumer, Publisher, Topology
 from fogbell.expansion.expander import Expander, ExpansionSettings
+from fogbell.limiting import Limiter
 from fogbell.model.status import Channel, Lane
 from fogbell.store.database import Database, StoreUnavailableError
 from fogbell.store.indexes import ensure_indexes
 from fogbell.telemetry.health import serve_health
-from fogbell_worker.channels.email.sender import EmailSender
-from fogbell_worker.channels.push.sender import PushSender
-from fogbell_worker.channels.sms.sender import SmsSender
-from fogbell_worker.channels.webhook.sender import WebhookSender
 from fogbell_worker.expanding import PREFETCH, ExpansionRunner
 from fogbell_worker.lane import LaneRunner, LaneSettings
 from fogbell_worker.loading import Loader
 from fogbell_worker.metrics import WorkerMetrics
+from fogbell_worker.providers.building import Providers
+from fogbell_worker.providers.gate import Rate
 from fogbell_worker.recording import Recorder
 from fogbell_worker.sending import ChannelSender
-from fogbell_worker.settings import LaneBounds, WorkerSettings
+from fogbell_worker.settings import WorkerSettings
 
 log = structlog.get_logger(__name__)
 
@@ -60,6 +59,7 @@ class Worker:
             self._broker_uri, self._topology, name="fogbell-worker", count=self.metrics.published
         )
         self._loader = Loader(self._db)
+        self._providers = Providers(settings.breaker.rules(), self._rate, self.metrics.breaker)
         self._served: list[_Served] = []
         self._one_alone = asyncio.Lock()
 
@@ -138,23 +138,24 @@ class Worker:
                 await served.sender.close()
         await self._publisher.close()
 
-    def _make_sender(self, channel: Channel) -> ChannelSender:
+    def _make_sender(self, channel: Channel, lane: Lane) -> ChannelSender:
         """A sender of a lane's own: in a shared pool, bulk would hold every connection."""
-        settings, on_unknown = self._settings, self.metrics.unknown_variable
-        if channel is Channel.WEBHOOK:
-            return WebhookSender(settings.webhook, on_unknown=on_unknown)
-        if channel is Channel.SMS:
-            assert settings.sms is not None
-            return SmsSender(settings.sms, on_unknown=on_unknown)
-        if channel is Channel.PUSH:
-            assert settings.push is not None
-            return PushSender(settings.push, on_unknown=on_unknown)
-        assert settings.email is not None
-        return EmailSender(settings.email, on_unknown=on_unknown)
+        settings = self._settings
+        return self._providers.sender(
+            channel,
+            settings.provided(channel),
+            lease=settings.protocol.lease_seconds,
+            wait=settings.provider_wait_seconds,
+            waiters=max(1, settings.slots(channel, lane) // 2),
+            on_unknown=self.metrics.unknown_variable,
+        )
+
+    def _rate(self, name: str, limit: int, window_seconds: float) -> Rate:
+        return Limiter(self._db, name, limit, window_seconds)
 
     def _serve(self, channel: Channel, lane: Lane) -> _Served:
         settings, bounds = self._settings, self._settings.bounds(lane)
-        sender, bulk = self._make_sender(channel), lane is Lane.BULK
+        sender, bulk = self._make_sender(channel, lane), lane is Lane.BULK
         recorder = Recorder(
             self._db,
             settings.retry.policy(),
@@ -171,7 +172,7 @@ class Worker:
                 lane=lane,
                 batch=settings.claim_batch,
                 batches=bounds.batches,
-                slots=self._slots(channel, bounds),
+                slots=settings.slots(channel, lane),
                 lease=settings.protocol.lease_seconds,
                 margin=settings.protocol.lease_margin_seconds,
             ),
@@ -179,14 +180,6 @@ class Worker:
         )
         consumer = self._consumer(self._topology.queue(channel, lane), bounds.prefetch, runner)
         return _Served(consumer, runner, recorder, sender)
-
-    def _slots(self, channel: Channel, bounds: LaneBounds) -> int:
-        """Sends at once. A mail that waited for a connection would be cut off by its time limit
-        after it was handed over, and sent again: no more start than there are connections.
-        """
-        if channel is Channel.EMAIL and self._settings.email is not None:
-            return min(bounds.slots, self._settings.email.connections)
-        return bounds.slots
 
     def _serve_expansion(self) -> _Served:
         protocol = self._settings.protocol

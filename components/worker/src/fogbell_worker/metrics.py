@@ -2,9 +2,10 @@
 
 from datetime import datetime
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from fogbell.model.status import Cause
+from fogbell.model.outcome import Attempt
+from fogbell.model.status import Cause, Channel
 from fogbell.store.records import Record
 from fogbell.telemetry.metrics import publish_counter, unknown_variable_counter
 
@@ -56,6 +57,19 @@ class WorkerMetrics:
             buckets=END_TO_END_BUCKETS,
             registry=self.registry,
         )
+        self._deferred = Counter(
+            "fogbell_deliveries_deferred",
+            "Claims put back because no provider could be asked: provider_unavailable or"
+            " rate_limited.",
+            ["channel", "reason"],
+            registry=self.registry,
+        )
+        self._breaker_open = Gauge(
+            "fogbell_provider_breaker_open",
+            "1 while this process leaves a provider alone because it fails, else 0.",
+            ["channel", "provider"],
+            registry=self.registry,
+        )
         self._claims_lost = Counter(
             "fogbell_claim_lost",
             "Records that found their claim gone and changed nothing.",
@@ -72,11 +86,14 @@ class WorkerMetrics:
     def recorded(self, record: Record, now: datetime) -> None:
         """A record was stored."""
         channel, attempt = record.delivery.channel.value, record.attempt
+        if record.verdict.cause is Cause.RELEASE:
+            self._deferred.labels(channel, record.verdict.reason or "").inc()
+            return
         provider = attempt.provider if attempt else UNSENT
         self._deliveries.labels(channel, provider, record.status.value).inc()
         if attempt is not None:
-            seconds = (attempt.finished_at - attempt.started_at).total_seconds()
-            self._duration.labels(channel, provider).observe(max(0.0, seconds))
+            for each in (*attempt.earlier, attempt):
+                self._observe(channel, each)
         if record.verdict.cause is Cause.ACCEPTED:
             waited = (now - record.delivery.since).total_seconds()
             self._end_to_end.labels(channel, record.delivery.lane.value).observe(max(0.0, waited))
@@ -84,6 +101,14 @@ class WorkerMetrics:
     def lost(self, record: Record) -> None:  # noqa: ARG002 - the observer's shape
         """A record found its claim gone."""
         self._claims_lost.inc()
+
+    def breaker(self, channel: Channel, provider: str, is_open: bool) -> None:
+        """A provider's circuit breaker changed."""
+        self._breaker_open.labels(channel.value, provider).set(is_open)
+
+    def _observe(self, channel: str, attempt: Attempt) -> None:
+        seconds = (attempt.finished_at - attempt.started_at).total_seconds()
+        self._duration.labels(channel, attempt.provider).observe(max(0.0, seconds))
 
     def undecodable(self) -> None:
         """A message went to the dead letters."""

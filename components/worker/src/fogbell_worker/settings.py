@@ -2,7 +2,7 @@
 
 from typing import Annotated, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, InstanceOf, ValidationError, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from fogbell.model.status import PUSH_CHANNELS, Channel, Lane
@@ -11,6 +11,11 @@ from fogbell_worker.channels.email.settings import EmailSettings
 from fogbell_worker.channels.push.settings import PushSettings
 from fogbell_worker.channels.sms.settings import SmsSettings
 from fogbell_worker.channels.webhook.settings import WebhookSettings
+from fogbell_worker.providers import ProviderSettings
+from fogbell_worker.providers.breaker import BreakerRules
+from fogbell_worker.providers.configured import Provided, ProviderLists, read_providers
+from fogbell_worker.providers.kinds import load_kind
+from fogbell_worker.providers.routing import walk_limit
 
 ALWAYS_ON = frozenset({Channel.EMAIL, Channel.WEBHOOK})
 """What a worker serves that was told nothing; the others join once they are configured."""
@@ -58,6 +63,35 @@ class BulkBounds(LaneBounds):
     prefetch: int = Field(default=4, ge=1, le=10_000)
 
 
+class BreakerSettings(Group):
+    """When a provider that fails is left alone, and for how long; for each provider the same."""
+
+    failures: int = Field(default=10, ge=1, le=10_000)
+    """So many failures in a row."""
+
+    failure_share: float = Field(default=0.5, gt=0, le=1)
+    """Or this share of the answers within the window, once there are enough."""
+
+    enough_answers: int = Field(default=50, ge=1, le=1_000_000)
+    """So many answers within the window are enough to tell a share."""
+
+    window_seconds: float = Field(default=30, gt=0, le=3600)
+    """What a share is told over."""
+
+    pause_seconds: float = Field(default=10, gt=0, le=3600)
+    """How long nothing is sent to it; then one send tries whether it is back."""
+
+    def rules(self) -> BreakerRules:
+        """The rules that these settings describe."""
+        return BreakerRules(
+            failures=self.failures,
+            share=self.failure_share,
+            least=self.enough_answers,
+            window=self.window_seconds,
+            pause=self.pause_seconds,
+        )
+
+
 class WorkerSettings(Settings):
     """Settings of the worker component."""
 
@@ -93,13 +127,42 @@ class WorkerSettings(Settings):
     push: PushSettings | None = None
     """Needed for the push channel: ``FOGBELL_PUSH__FCM_CREDENTIALS_FILE``, or the two of VAPID."""
 
+    providers: ProviderLists = ProviderLists()
+    """``FOGBELL_PROVIDERS__SMS=gateway-a,gateway-b``: instead of the channel's own group."""
+
+    provider: dict[str, InstanceOf[Provided]] = Field(default_factory=dict)
+    """``FOGBELL_PROVIDER__GATEWAY_A__KIND=twilio`` and so on: a group for each provider listed."""
+
+    provider_wait_seconds: float = Field(default=5, ge=0, le=300)
+    """How long a send waits where every provider is at its rate or failing; then it is put back."""
+
+    breaker: BreakerSettings = BreakerSettings()
+
     @model_validator(mode="before")
     @classmethod
     def _configured_join(cls, values: dict[str, object]) -> dict[str, object]:
         if "channels" in values:
             return values
-        joining = {channel for channel in PUSH_CHANNELS - ALWAYS_ON if values.get(channel.value)}
+        lists = values.get("providers")
+        listed = lists if isinstance(lists, dict) else {}
+        joining = {
+            channel
+            for channel in PUSH_CHANNELS - ALWAYS_ON
+            if values.get(channel.value) or listed.get(channel.value)
+        }
         return {**values, "channels": ALWAYS_ON | joining}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _providers_read(cls, values: dict[str, object]) -> dict[str, object]:
+        """Groups are named by their providers and read by their kinds: this class knows neither."""
+        try:
+            lists = ProviderLists.model_validate(values.get("providers") or {})
+        except ValidationError:
+            return {**values, "provider": {}}  # told by the field itself
+        groups = values.get("provider")
+        found = read_providers(lists, groups if isinstance(groups, dict) else {})
+        return {**values, "provider": found}
 
     @field_validator("channels", "lanes", mode="before")
     @classmethod
@@ -113,7 +176,7 @@ class WorkerSettings(Settings):
         if Channel.INBOX in self.channels:
             raise ValueError(f"expected FOGBELL_CHANNELS among {', '.join(sorted(PUSH_CHANNELS))}")
         for channel in sorted(self.channels):
-            if self._group(channel) is None:
+            if not self.provided(channel):
                 raise ValueError(
                     f"the channel '{channel}' needs {_NEEDS[channel]};"
                     f" leave '{channel}' out of FOGBELL_CHANNELS if this worker shall not serve it"
@@ -131,22 +194,40 @@ class WorkerSettings(Settings):
         return self
 
     def send_timeouts(self) -> dict[Channel, float]:
-        """The send timeout of each channel served, in seconds."""
-        groups = {channel: self._group(channel) for channel in self.channels}
-        return {channel: group.send_timeout for channel, group in groups.items() if group}
+        """The longest that one send may take over each channel served, in seconds."""
+        return {channel: self._send_timeout(channel) for channel in self.channels}
 
-    def _group(
-        self, channel: Channel
-    ) -> EmailSettings | WebhookSettings | SmsSettings | PushSettings | None:
-        groups = {
-            Channel.EMAIL: self.email,
-            Channel.WEBHOOK: self.webhook,
-            Channel.SMS: self.sms,
-            Channel.PUSH: self.push,
-            Channel.APPRISE: None,
-        }
-        return groups[channel]
+    def _send_timeout(self, channel: Channel) -> float:
+        timeouts = [provided.settings.send_timeout for provided in self.provided(channel)]
+        return walk_limit(timeouts, self.protocol.lease_seconds)
+
+    def provided(self, channel: Channel) -> tuple[Provided, ...]:
+        """The providers of ``channel`` in order: those listed, or its own group's."""
+        listed = self.providers.of(channel)
+        return tuple(self.provider[name] for name in listed) if listed else self._own(channel)
+
+    def _own(self, channel: Channel) -> tuple[Provided, ...]:
+        """What ``FOGBELL_EMAIL__*`` and its like describe: one provider of the built-in kind."""
+        if channel is Channel.EMAIL and self.email is not None:
+            return (_built_in("smtp", self.email, self.email.name),)
+        if channel is Channel.SMS and self.sms is not None:
+            return (_built_in("twilio", self.sms, self.sms.name),)
+        if channel is Channel.PUSH and self.push is not None:
+            return tuple(_built_in(kind, own) for kind, own in self.push.providers().items())
+        return (_built_in("webhook", self.webhook),) if channel is Channel.WEBHOOK else ()
+
+    def slots(self, channel: Channel, lane: Lane) -> int:
+        """Sends at once. A mail that waited for a connection would be cut off by its time limit
+        after it was handed over, and sent again: no more start than a relay has connections.
+        """
+        settings = [provided.settings for provided in self.provided(channel)]
+        connections = [own.connections for own in settings if isinstance(own, EmailSettings)]
+        return min([self.bounds(lane).slots, *connections])
 
     def bounds(self, lane: Lane) -> LaneBounds:
         """The bounds of ``lane``."""
         return self.transactional if lane is Lane.TRANSACTIONAL else self.bulk
+
+
+def _built_in(kind: str, settings: ProviderSettings, name: str | None = None) -> Provided:
+    return Provided(name or kind, kind, load_kind(kind), settings)

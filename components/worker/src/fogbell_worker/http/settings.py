@@ -4,15 +4,15 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from fogbell_worker.providers import ProviderSettings
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
-class HttpSettings(BaseModel):
+class HttpSettings(ProviderSettings):
     """How posts are made; lists are written as JSON in the environment."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     send_timeout: float = Field(default=15.0, gt=0, le=300)
     """Seconds for one attempt, from looking the host up to the end of the answer."""

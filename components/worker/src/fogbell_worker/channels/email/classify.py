@@ -9,7 +9,7 @@ Reasons prefer the enhanced code (RFC 3463 and its registry) to the plain one.
 import re
 from enum import StrEnum
 
-from fogbell.model.outcome import Outcome, Reply
+from fogbell.model.outcome import Fault, Outcome, Reply
 from fogbell_worker.channels.email.replies import SmtpReply
 
 DETAIL_LENGTH = 200
@@ -106,16 +106,46 @@ _ADDRESS = re.compile(rf"\"[^\"]*\"{_AT}\S*|\S*{_AT}\S*|<[^<>]*>", re.IGNORECASE
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\u2027\u202f-\uffff\U00010000-\U0010ffff]+")
 
 
+_OF_THE_MAIL = frozenset(
+    {
+        "bad_address",
+        "content_refused",
+        "greylisted",
+        "mail_loop",
+        "mailbox_busy",
+        "mailbox_disabled",
+        "mailbox_full",
+        "mailbox_moved",
+        "mailbox_unavailable",
+        "no_such_domain",
+        "no_such_mailbox",
+        "rejected",
+        "unroutable",
+    }
+)
+"""Reasons of 4xx that say nothing about the relay's health."""
+
+
 def classify(stage: Stage, reply: SmtpReply) -> Reply:
     """The attempt's reply for what the server answered at ``stage``."""
     outcome, reason = _judge(stage, reply)
-    return Reply(outcome, str(reply.code), reply.enhanced, reason, scrub(reply.text) or None)
+    text = scrub(reply.text) or None
+    fault = _fault(outcome, reason)
+    return Reply(outcome, str(reply.code), reply.enhanced, reason, text, fault=fault)
 
 
-def cut_off(*, handed_over: bool, reason: str, detail: str) -> Reply:
+def _fault(outcome: Outcome, reason: str | None) -> Fault | None:
+    if outcome is Outcome.TRANSIENT and reason in _OF_THE_MAIL:
+        return Fault.MESSAGE
+    if outcome is Outcome.PERMANENT and reason == "sender_refused":
+        return Fault.PROVIDER  # another relay may send for this domain
+    return None
+
+
+def cut_off(*, handed_over: bool, reason: str, detail: str, fault: Fault | None = None) -> Reply:
     """No answer came: ambiguous once the final dot may have left, transient before."""
     outcome = Outcome.AMBIGUOUS if handed_over else Outcome.TRANSIENT
-    return Reply(outcome, reason=reason, detail=detail)
+    return Reply(outcome, reason=reason, detail=detail, fault=fault)
 
 
 def scrub(text: str) -> str:

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from fogbell.model.address import Email
 from fogbell_worker.channels.email.headers import split_mailbox
+from fogbell_worker.providers import ProviderSettings
 
 _DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
@@ -54,15 +55,13 @@ class Relay:
     password: str | None = field(default=None, repr=False)
 
 
-class EmailSettings(BaseModel):
-    """Settings of the e-mail channel; all times are in seconds.
+class EmailSettings(ProviderSettings):
+    """Settings of one relay; all times are in seconds.
 
     The URL carries the password: it is a secret, and validation errors never repeat it. A settings
     class that nests this one needs ``hide_input_in_errors`` too, for pydantic takes it from the
     outermost model.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     url: SecretStr
     """``smtp://``, ``smtps://`` or ``smtp+starttls://``, then ``user:password@host:port``. User and
@@ -105,7 +104,7 @@ class EmailSettings(BaseModel):
     connect_timeout: float = Field(default=10, gt=0)
     """Connecting, TLS and logging in together."""
 
-    send_timeout: float = Field(default=30, gt=0)
+    send_timeout: float = Field(default=30, gt=0, le=300)
     """One delivery from rendering to the relay's answer, waiting for a connection included."""
 
     @field_validator("url")

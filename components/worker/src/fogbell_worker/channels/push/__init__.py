@@ -1,10 +1,11 @@
 """Push messages: to apps through FCM's HTTP v1 interface, to browsers by Web Push.
 
-`PushSender` renders and picks the provider that the device's address names: `fcm` (with `tokens`)
-or `webpush` (with `vapid` and `encryption`). Each has its own reading of answers in `classify_*`.
+Two providers, of which a device's address names one: `fcm` (with `tokens`) and `webpush` (with
+`vapid` and `encryption`). Each has its own reading of answers in `classify_*`.
 """
 
-from fogbell_worker.channels.push.sender import PushSender
-from fogbell_worker.channels.push.settings import PushSettings
+from fogbell_worker.channels.push.fcm import FcmProvider
+from fogbell_worker.channels.push.settings import FcmSettings, PushSettings, WebPushSettings
+from fogbell_worker.channels.push.webpush import WebPushProvider
 
-__all__ = ["PushSender", "PushSettings"]
+__all__ = ["FcmProvider", "FcmSettings", "PushSettings", "WebPushProvider", "WebPushSettings"]

@@ -7,29 +7,30 @@ import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 
-from fogbell.model.address import PushAddress
 from fogbell.model.outcome import Outcome, Reply
+from fogbell.model.status import Channel
 from fogbell_worker.channels.push.classify_fcm import classify_fcm
-from fogbell_worker.channels.push.message import PushMessage
-from fogbell_worker.channels.push.service_account import ServiceAccount
-from fogbell_worker.channels.push.settings import PushSettings
+from fogbell_worker.channels.push.message import PushMessage, ToDevice, push_message
+from fogbell_worker.channels.push.settings import FcmSettings
 from fogbell_worker.channels.push.tokens import AccessTokens, TokenError
 from fogbell_worker.http.client import HttpClient, trust
-
-NAME = "fcm"
+from fogbell_worker.providers import ProviderKind
 
 
 class FcmProvider:
     """Sends to registration tokens of one Firebase project."""
 
-    def __init__(self, settings: PushSettings, account: ServiceAccount) -> None:
-        base, project = settings.fcm_base_url.rstrip("/"), settings.fcm_project or account.project
+    def __init__(self, settings: FcmSettings) -> None:
+        account = settings.account()
+        base, project = settings.base_url.rstrip("/"), settings.project or account.project
+        self._ttl = settings.ttl_seconds
         self._url = f"{base}/v1/projects/{project}/messages:send"
         self._client = HttpClient(settings)
         self._tokens = AccessTokens(account.credentials, trust(settings.ca_file))
 
-    async def send(self, message: PushMessage, device: PushAddress, deadline: float) -> Reply:
-        """Try once, until ``deadline``. Raises only on cancellation."""
+    async def send(self, message: ToDevice) -> Reply:
+        """Try once. Raises only on cancellation."""
+        device, deadline = message.address, message.deadline
         if device.token is None:
             return Reply(Outcome.PERMANENT, reason="bad_address", detail="no registration token")
         try:
@@ -42,7 +43,7 @@ class FcmProvider:
             "authorization": f"Bearer {access}",
             "content-type": "application/json",
         }
-        body = fcm_body(message, device.token)
+        body = fcm_body(push_message(message, self._ttl, datetime.now(UTC)), device.token)
         answer = await self._client.post(self._url, headers, body, deadline=deadline)
         if isinstance(answer, Reply):
             return answer
@@ -92,3 +93,7 @@ def fcm_body(message: PushMessage, token: str) -> bytes:
         document["data"] = content.data
     text = json.dumps({"message": document}, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "replace")
+
+
+KIND = ProviderKind(Channel.PUSH, FcmSettings, FcmProvider)
+"""The kind ``fcm``."""

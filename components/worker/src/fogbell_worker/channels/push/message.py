@@ -1,15 +1,15 @@
-"""One push message, ready for whichever provider its device has, and what a provider is."""
+"""One push message, as both providers need it."""
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 from uuid import UUID
 
 from fogbell.model.address import PushAddress
-from fogbell.model.outcome import Reply
 from fogbell.model.status import Lane
 from fogbell.rendering import RenderedPush
-from fogbell_worker.sending import Work
+from fogbell_worker.providers import Message
+
+ToDevice = Message[RenderedPush, PushAddress]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +27,10 @@ class PushMessage:
     now: datetime
 
 
-def push_message(work: Work, content: RenderedPush, longest_ttl: int, now: datetime) -> PushMessage:
-    """The message for one claimed delivery; it is not kept beyond the notification's end."""
-    ttl, expires_at = longest_ttl, work.notification.expires_at
+def push_message(message: ToDevice, longest_ttl: int, now: datetime) -> PushMessage:
+    """The message for one delivery; it is not kept beyond the notification's end."""
+    ttl, expires_at = longest_ttl, message.expires_at
     if expires_at is not None:
         ttl = max(0, min(ttl, int((expires_at - now).total_seconds())))
-    urgent = work.delivery.lane is Lane.TRANSACTIONAL
-    return PushMessage(work.delivery.id, content, ttl, urgent, now)
-
-
-class PushProvider(Protocol):
-    """One way to reach devices."""
-
-    async def send(self, message: PushMessage, device: PushAddress, deadline: float) -> Reply:
-        """Try once, until ``deadline`` (the event loop's time). Raises only on cancellation."""
-
-    async def close(self) -> None:
-        """Close connections; sends under way must have ended."""
+    urgent = message.lane is Lane.TRANSACTIONAL
+    return PushMessage(message.delivery_id, message.content, ttl, urgent, now)

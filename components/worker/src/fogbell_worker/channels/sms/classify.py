@@ -18,7 +18,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
-from fogbell.model.outcome import Outcome, Reply
+from fogbell.model.outcome import Fault, Outcome, Reply
 from fogbell_worker.http.client import Answer
 from fogbell_worker.http.failures import parse_retry_after
 
@@ -85,6 +85,8 @@ def classify(answer: Answer, now: datetime) -> Reply:
         detail=f"HTTP {answer.status}" if body.code is not None else None,
         retry_after=pause,
         suppress=body.code == _UNSUBSCRIBED,
+        # no route from this gateway, or none for this account: another may have one
+        fault=Fault.PROVIDER if reason == "unroutable" else None,
     )
 
 

@@ -13,7 +13,7 @@ are only the answers that the same request cannot change:
 from datetime import datetime
 from http import HTTPStatus
 
-from fogbell.model.outcome import Outcome, Reply
+from fogbell.model.outcome import Fault, Outcome, Reply
 from fogbell_worker.http.failures import parse_retry_after
 
 _FINAL = frozenset({413, 415, 422})
@@ -34,4 +34,7 @@ def classify_status(status: int, retry_after: str | None, now: datetime) -> Repl
         return Reply(Outcome.PERMANENT, code=code, reason="rejected")
     reason = _REASONS.get(status) or ("rejected" if 400 <= status < 500 else "unavailable")
     pause = parse_retry_after(retry_after, now)
-    return Reply(Outcome.TRANSIENT, code=code, reason=reason, retry_after=pause)
+    # one receiver of many: it says nothing about the way there
+    return Reply(
+        Outcome.TRANSIENT, code=code, reason=reason, retry_after=pause, fault=Fault.MESSAGE
+    )

@@ -1,0 +1,105 @@
+"""SMTP relays: compose, hand over, and say what came of it."""
+
+import asyncio
+import traceback
+from datetime import UTC, datetime
+from functools import partial
+
+import structlog
+
+from fogbell.model.outcome import Fault, Outcome, Reply
+from fogbell.model.status import Channel
+from fogbell_worker.channels.email.classify import cut_off, scrub
+from fogbell_worker.channels.email.compose import Mail, compose
+from fogbell_worker.channels.email.connection import Connector, RelayError
+from fogbell_worker.channels.email.headers import InvalidHeaderError
+from fogbell_worker.channels.email.pool import ConnectionPool
+from fogbell_worker.channels.email.settings import EmailSettings
+from fogbell_worker.channels.email.transaction import Handover, transact
+from fogbell_worker.providers import Message, ProviderKind, RenderedEmail
+
+_log = structlog.get_logger(__name__)
+
+EmailMessage = Message[RenderedEmail, str]
+
+
+class SmtpProvider:
+    """Sends over one relay. To be made and used within one event loop."""
+
+    def __init__(self, settings: EmailSettings) -> None:
+        self._settings = settings
+        self._id_domain = settings.id_domain
+        self.pool = ConnectionPool(
+            Connector(settings).connect,
+            size=settings.connections,
+            idle_seconds=settings.idle_seconds,
+            messages_per_connection=settings.messages_per_connection,
+        )
+
+    async def send(self, message: EmailMessage) -> Reply:
+        """Try once. Every ending but cancellation is a `Reply`."""
+        handover = Handover()
+        try:
+            async with asyncio.timeout_at(message.deadline):
+                return await self._send(message, handover)
+        except TimeoutError:
+            where = "after" if handover.done else "before"
+            return cut_off(
+                handed_over=handover.done,
+                reason="timeout",
+                detail=f"no answer within the time limit, {where} the mail was handed over",
+            )
+        except Exception as error:
+            return _internal_error(message, error, handover)
+
+    def check(self, message: EmailMessage) -> Reply | None:
+        """Why ``message`` makes no mail, or None."""
+        mail = self._composed(message)
+        return mail if isinstance(mail, Reply) else None
+
+    async def close(self) -> None:
+        """Say QUIT on all connections; sends under way must have ended."""
+        await self.pool.close()
+
+    async def _send(self, message: EmailMessage, handover: Handover) -> Reply:
+        mail = self._composed(message)
+        if isinstance(mail, Reply):
+            return mail
+        try:
+            return await self.pool.run(partial(transact, mail=mail, handover=handover))
+        except RelayError as error:
+            return error.reply
+
+    def _composed(self, message: EmailMessage) -> Mail | Reply:
+        try:
+            return compose(
+                message.content,
+                to=message.address,
+                default_from=self._settings.from_address,
+                message_id=f"{message.idempotency_key}@{self._id_domain}",
+                now=datetime.now(UTC),
+                envelope_from=self._settings.envelope_from,
+            )
+        except InvalidHeaderError as error:
+            return Reply(Outcome.PERMANENT, reason="invalid_header", detail=scrub(str(error)))
+
+
+def _internal_error(message: EmailMessage, error: Exception, handover: Handover) -> Reply:
+    """Log where it happened, not what it said: an exception's text may hold content."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    _log.error(
+        "email_internal_error",
+        delivery_id=str(message.delivery_id),
+        error=type(error).__name__,
+        where=f"{frame.name}:{frame.lineno}",
+    )
+    return cut_off(
+        handed_over=handover.done,
+        reason="internal_error",
+        detail=type(error).__name__,
+        fault=Fault.MESSAGE,
+    )
+
+
+KIND = ProviderKind(Channel.EMAIL, EmailSettings, SmtpProvider)
+"""The kind ``smtp``."""

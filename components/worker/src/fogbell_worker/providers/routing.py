@@ -1,0 +1,282 @@
+"""Sending over one channel: render once, then walk its providers in order.
+
+Within a claim the next provider is asked only where nothing was handed over and time is left. What
+may have been handed over is never sent again under the same claim; the next attempt then begins at
+another provider.
+"""
+
+import asyncio
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from fogbell.model.outcome import Attempt, Deferred, Fault, Outcome, Reply
+from fogbell.model.status import Channel
+from fogbell.rendering import RenderedPart, RenderingError
+from fogbell_worker.channels.email.classify import scrub
+from fogbell_worker.providers.gate import RATE_LIMITED, UNAVAILABLE, Gate, Hold
+from fogbell_worker.providers.interface import Checks, Message, Provider
+from fogbell_worker.providers.shapes import SHAPES
+from fogbell_worker.rendering import Renderer
+from fogbell_worker.sending import Work
+
+log = structlog.get_logger(__name__)
+
+NO_PROVIDER = "none"
+"""What an attempt names where no provider was tried: an address's own word may be anything."""
+
+OVERRUN = 0.25
+"""Seconds past its deadline after which a send is cancelled: a provider's own words are better."""
+
+LEAST_SHARE = 0.5
+"""A provider is asked if this much of its time limit is left: what starts late ends unanswered."""
+
+SHORTEST_WAIT = 0.05
+
+_SIMULATED = Reply(Outcome.ACCEPTED, code="simulated")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One provider of a channel, and the way to it.
+
+    ``kind`` is the entry point's name; ``send_timeout`` is in seconds, for one try.
+    """
+
+    name: str
+    kind: str
+    provider: Provider[Any]
+    gate: Gate
+    send_timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a lane waits for its providers.
+
+    ``walk`` bounds one send over all providers; ``wait`` is how long a send waits where none may be
+    asked; ``waiters`` bounds how many do so for providers that others of the lane do not need. In
+    seconds.
+    """
+
+    walk: float
+    wait: float
+    waiters: int
+
+
+def walk_limit(timeouts: Sequence[float], lease: float) -> float:
+    """Seconds that a walk over providers with these time limits may take under such a lease.
+
+    Half a lease, so that sends can still start in the other half; more only where one provider
+    alone needs more.
+    """
+    return min(sum(timeouts), max(*timeouts, lease / 2))
+
+
+class RoutedSender:
+    """The `ChannelSender` of every channel that has providers; one for each lane.
+
+    ``on_unknown`` is called for every unknown variable that was rendered as nothing. To be made
+    and used within one event loop.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        routes: Sequence[Route],
+        patience: Patience,
+        *,
+        on_unknown: Callable[[], None] | None = None,
+    ) -> None:
+        self.channel = channel
+        self._routes = tuple(routes)
+        self._patience = patience
+        self._shape = SHAPES[channel]
+        self._renderer: Renderer[RenderedPart] = Renderer(channel, self._shape.rendered, on_unknown)
+        self._waiting = 0
+
+    @property
+    def send_timeout(self) -> float:
+        """Seconds after which `send` has certainly returned."""
+        return self._patience.walk + OVERRUN
+
+    async def send(self, work: Work) -> Attempt | Deferred:
+        """Render, and try until somebody takes it. Raises only on cancellation."""
+        started, end = datetime.now(UTC), asyncio.get_running_loop().time() + self._patience.walk
+        routes = self._for(work)
+        message = self._message(work, end)
+        if isinstance(message, Reply):
+            name = routes[0].name if routes else NO_PROVIDER
+            return Attempt(name, started, datetime.now(UTC), message)
+        if not routes:
+            detail = "the address names a push provider that this worker does not have"
+            reply = Reply(Outcome.PERMANENT, reason="no_provider", detail=detail)
+            return Attempt(NO_PROVIDER, started, datetime.now(UTC), reply)
+        if work.notification.origin.simulate:
+            reply = _checked(routes[0], message)
+            return Attempt(routes[0].name, started, datetime.now(UTC), reply)
+        return await self._sent(routes, message, end)
+
+    async def close(self) -> None:
+        """Close every provider; sends under way must have ended."""
+        for route in self._routes:
+            await route.provider.close()
+
+    def _for(self, work: Work) -> Sequence[Route]:
+        """The providers to ask, in order."""
+        if work.push is not None and self.channel is Channel.PUSH:
+            return self._named(work.push.provider)
+        doubtful = work.delivery.doubtful
+        if doubtful is None or len(self._routes) == 1:
+            return self._routes
+        behind = next((n for n, r in enumerate(self._routes, 1) if r.name == doubtful), 0)
+        return self._routes[behind:] + self._routes[:behind]
+
+    def _named(self, name: str) -> Sequence[Route]:
+        """The one provider that an address names, or the first of the kind that it names: a token
+        means nothing to another.
+        """
+        by_name = [route for route in self._routes if route.name == name]
+        return (by_name or [route for route in self._routes if route.kind == name])[:1]
+
+    def _message(self, work: Work, end: float) -> "Message[RenderedPart, Any] | Reply":
+        address = self._shape.address(work)
+        if address is None:
+            return Reply(Outcome.PERMANENT, reason="no_address")
+        try:
+            content = self._renderer.render(work)
+        except RenderingError as error:
+            return Reply(Outcome.PERMANENT, reason="template_error", detail=scrub(str(error)))
+        except Exception as error:  # one strange part must not stop its batch
+            return Reply(Outcome.PERMANENT, reason="template_error", detail=type(error).__name__)
+        refusal = self._shape.refusal(content)
+        if refusal is not None:
+            return refusal
+        delivery = work.delivery
+        return Message(
+            content=content,
+            address=address,
+            delivery_id=delivery.id,
+            idempotency_key=delivery.idempotency_key,
+            lane=delivery.lane,
+            created_at=delivery.created_at,
+            expires_at=work.notification.expires_at,
+            deadline=end,
+        )
+
+    async def _sent(
+        self, routes: Sequence[Route], message: Message[RenderedPart, Any], end: float
+    ) -> Attempt | Deferred:
+        """Walk, and where nobody could be asked wait for the first who can."""
+        now = asyncio.get_running_loop().time
+        longest = max(route.send_timeout for route in routes)
+        until = min(now() + self._patience.wait, end - longest * LEAST_SHARE)
+        alone = len(routes) < len(self._routes)
+        while True:
+            walked = await _walk(routes, message, end)
+            if isinstance(walked, Attempt):
+                return walked
+            left = until - now()
+            if left <= 0 or (alone and self._waiting >= self._patience.waiters):
+                return Deferred(walked.reason, walked.seconds)
+            await self._wait(min(max(walked.seconds, SHORTEST_WAIT), left))
+
+    async def _wait(self, seconds: float) -> None:
+        """Keep the slot: what waits here is not claimed, put back and claimed again meanwhile."""
+        self._waiting += 1
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._waiting -= 1
+
+
+async def _walk(
+    routes: Sequence[Route], message: Message[RenderedPart, Any], end: float
+) -> Attempt | Hold:
+    """Ask one after the other; `Hold` where none could be asked."""
+    tried: list[Attempt] = []
+    held: list[Hold] = []
+    now = asyncio.get_running_loop().time
+    for route in routes:
+        if tried and end - now() < route.send_timeout * LEAST_SHARE:
+            held.append(Hold(UNAVAILABLE, 0.0))
+            continue
+        entered = await route.gate.enter()
+        if isinstance(entered, Hold):
+            held.append(entered)
+            continue
+        attempt = await _try(route, entered, message, end)
+        if not attempt.reply.elsewhere:
+            return replace(attempt, earlier=tuple(tried)) if tried else attempt
+        tried.append(attempt)
+    if not tried:
+        return _soonest(held)
+    return _judged(tried, skipped=bool(held))
+
+
+async def _try(
+    route: Route, ticket: int, message: Message[RenderedPart, Any], end: float
+) -> Attempt:
+    started, now = datetime.now(UTC), asyncio.get_running_loop().time()
+    deadline = min(end, now + route.send_timeout)
+    if deadline != message.deadline:
+        message = replace(message, deadline=deadline)
+    try:
+        reply = await _reply(route, message)
+    except BaseException:
+        route.gate.abandon(ticket)
+        raise
+    route.gate.leave(ticket, reply)
+    return Attempt(route.name, started, datetime.now(UTC), reply)
+
+
+async def _reply(route: Route, message: Message[RenderedPart, Any]) -> Reply:
+    try:
+        async with asyncio.timeout_at(message.deadline + OVERRUN):
+            return await route.provider.send(message)
+    except TimeoutError:
+        detail = "the provider did not end in time"
+        return Reply(Outcome.AMBIGUOUS, reason="timeout", detail=detail)
+    except Exception as error:
+        return _internal_error(route, message, error)
+
+
+def _internal_error(route: Route, message: Message[RenderedPart, Any], error: Exception) -> Reply:
+    """Log where it happened, not what it said: an exception's text may hold content."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    log.error(
+        "provider_internal_error",
+        delivery=str(message.delivery_id),
+        provider=route.name,
+        error=type(error).__name__,
+        where=f"{frame.name}:{frame.lineno}",
+    )
+    return Reply(Outcome.AMBIGUOUS, reason="internal_error", detail=type(error).__name__)
+
+
+def _judged(tried: Sequence[Attempt], *, skipped: bool) -> Attempt:
+    """The last try with those before it. A refusal by this provider alone is final only where
+    every other one has refused for good, too.
+    """
+    last, earlier = tried[-1], tuple(tried[:-1])
+    hopeful = skipped or any(a.reply.outcome is Outcome.TRANSIENT for a in earlier)
+    if hopeful and last.reply.outcome is Outcome.PERMANENT:
+        reply = replace(last.reply, outcome=Outcome.TRANSIENT, fault=Fault.PROVIDER)
+        last = replace(last, reply=reply)
+    return replace(last, earlier=earlier) if earlier else last
+
+
+def _soonest(held: Sequence[Hold]) -> Hold:
+    limited = all(hold.reason == RATE_LIMITED for hold in held)
+    seconds = min(hold.seconds for hold in held)
+    return Hold(RATE_LIMITED if limited else UNAVAILABLE, seconds)
+
+
+def _checked(route: Route, message: Message[RenderedPart, Any]) -> Reply:
+    """Everything but the provider's call."""
+    refusal = route.provider.check(message) if isinstance(route.provider, Checks) else None
+    return refusal or _SIMULATED
