@@ -16,7 +16,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fogbell_client import AsyncFogbell, AsyncInbox, Fogbell, Inbox, calls, inbox_calls
+from fogbell_client import (
+    AsyncFogbell,
+    AsyncInbox,
+    Fogbell,
+    Inbox,
+    calls,
+    endpoint_calls,
+    inbox_calls,
+)
 from fogbell_client.bodies import BatchItem, NotificationBody
 from fogbell_client.call import Call, chunks, encode, path
 from fogbell_client.calls import post
@@ -50,6 +58,10 @@ EXAMPLES: list[Call[Any]] = [
     calls.create_api_key({"name": "n", "scopes": ["send"]}),
     calls.api_keys(),
     calls.delete_api_key("{id}"),
+    endpoint_calls.create_endpoint({"url": "https://x.example", "events": ["delivery.settled"]}),
+    endpoint_calls.endpoints(),
+    endpoint_calls.endpoint("{id}"),
+    endpoint_calls.delete_endpoint("{id}"),
     inbox_calls.inbox(),
     inbox_calls.stream(),
     inbox_calls.mark_seen("{id}"),
@@ -86,7 +98,10 @@ def test_every_item_of_a_batch_has_a_key() -> None:
 
 def test_what_makes_something_new_each_time_is_not_repeated_blindly() -> None:
     create = calls.create_api_key({"name": "n", "scopes": ["send"]})
-    for call in (create, calls.replay("1")):
+    hook = endpoint_calls.create_endpoint(
+        {"url": "https://x.example", "events": ["delivery.settled"]}
+    )
+    for call in (create, hook, calls.replay("1")):
         assert call.repeat is Repeat.WITHOUT_EFFECT
 
 
@@ -179,7 +194,7 @@ def test_every_route_of_intake_is_a_method() -> None:
 def test_every_call_is_a_method_and_shows_its_arguments() -> None:
     made = {
         name: function
-        for name, function in (vars(calls) | vars(inbox_calls)).items()
+        for name, function in (vars(calls) | vars(endpoint_calls) | vars(inbox_calls)).items()
         if inspect.isfunction(function) and inspect.signature(function).return_annotation
         and getattr(inspect.signature(function).return_annotation, "__origin__", None) is Call
     }  # fmt: skip

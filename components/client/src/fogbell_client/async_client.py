@@ -7,7 +7,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 import httpx2
 
-from fogbell_client import calls, inbox_calls
+from fogbell_client import calls, endpoint_calls, inbox_calls
 from fogbell_client.call import CONNECT_TIMEOUT, Call, chunks, document
 from fogbell_client.connection import dressed, options
 from fogbell_client.documents import Page
@@ -144,6 +144,10 @@ class AsyncFogbell(AsyncClient):
     create_api_key = _method(calls.create_api_key)
     api_keys = _list(calls.api_keys)
     delete_api_key = _method(calls.delete_api_key)
+    create_endpoint = _method(endpoint_calls.create_endpoint)
+    endpoints = _list(endpoint_calls.endpoints)
+    endpoint = _method(endpoint_calls.endpoint)
+    delete_endpoint = _method(endpoint_calls.delete_endpoint)
 
 
 class AsyncInbox(AsyncClient):

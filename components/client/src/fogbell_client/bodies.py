@@ -8,6 +8,8 @@ Channel = Literal["email", "sms", "push", "webhook", "apprise", "inbox"]
 Lane = Literal["transactional", "bulk"]
 Scope = Literal["send", "read", "manage", "inbox"]
 KeyMode = Literal["live", "test"]
+Origin = Literal["api", "campaign", "callback"]
+EventType = Literal["notification.settled", "delivery.settled"]
 NotificationStatus = Literal["scheduled", "expanding", "sending", "settled", "cancelled"]
 DeliveryStatus = Literal[
     "pending", "sending", "failed", "delivered", "dead", "skipped", "cancelled"
@@ -127,6 +129,14 @@ class PreviewBody(TypedDict, total=False):
     channel: Channel | None
     data: JsonObject | None
     recipient: str | JsonObject | None
+
+
+class EndpointBody(TypedDict, total=False):
+    """Body of ``POST /v1/endpoints``; the endpoint belongs to the key's app."""
+
+    url: Required[str]
+    events: Required[Sequence[EventType]]
+    description: str | None
 
 
 class ApiKeyBody(TypedDict, total=False):

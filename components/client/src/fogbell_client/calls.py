@@ -19,6 +19,7 @@ from fogbell_client.bodies import (
     DeliveryStatus,
     NotificationBody,
     NotificationStatus,
+    Origin,
     PreviewBody,
     RecipientBody,
     TemplateBody,
@@ -83,10 +84,17 @@ def notifications(
     reference: str | None = None,
     status: NotificationStatus | None = None,
     created_after: Time | None = None,
+    origin: Origin | None = None,
     page_size: int | None = None,
 ) -> Call[Page[ListedNotification]]:
-    """Notifications, newest first."""
-    given = query(reference=reference, status=status, created_after=created_after, limit=page_size)
+    """Notifications, newest first; callbacks only where their ``origin`` is asked for."""
+    given = query(
+        reference=reference,
+        status=status,
+        created_after=created_after,
+        origin=origin,
+        limit=page_size,
+    )
     return Call("GET", path("notifications"), given)
 
 

@@ -50,7 +50,7 @@ class BatchAnswer(TypedDict):
 
 
 class Origin(TypedDict):
-    """Who posted: ``type`` is ``api`` or ``campaign``."""
+    """Who posted: ``type`` is ``api``, ``campaign`` or ``callback``."""
 
     type: str
     app: str | None
@@ -234,6 +234,24 @@ class NewApiKey(ApiKey):
     """``key`` is shown here and never again."""
 
     key: str
+
+
+class Endpoint(TypedDict):
+    """A sender's own webhook, but for its secret. None is sent to from ``disabled_at`` on."""
+
+    id: str
+    app: str
+    url: str
+    events: list[str]
+    description: str | None
+    created_at: str
+    disabled_at: str | None
+
+
+class NewEndpoint(Endpoint):
+    """``secret`` signs what the endpoint is sent. It is shown here and never again."""
+
+    secret: str
 
 
 class InboxItem(TypedDict):

@@ -3,7 +3,7 @@
 import typer
 
 from fogbell_local import cli_servers
-from fogbell_local.client import inbox, keys, recipients, suppressions, templates
+from fogbell_local.client import endpoints, inbox, keys, recipients, suppressions, templates
 from fogbell_local.client.changes import cancel, replay
 from fogbell_local.client.send import send
 from fogbell_local.client.status import status
@@ -27,6 +27,7 @@ app.add_typer(recipients.app, name="recipients")
 app.add_typer(templates.app, name="templates")
 app.add_typer(suppressions.app, name="suppressions")
 app.add_typer(keys.app, name="keys")
+app.add_typer(endpoints.app, name="endpoints")
 app.add_typer(inbox.app, name="inbox")
 app.add_typer(cli_servers.app, name="servers")
 

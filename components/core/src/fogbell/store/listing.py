@@ -12,7 +12,7 @@ from uuid import UUID
 from pymongo import ASCENDING, DESCENDING
 
 from fogbell.model.delivery import DeliveryView
-from fogbell.model.notification import Notification, Progress
+from fogbell.model.notification import Notification, OriginType, Progress
 from fogbell.model.status import NotificationStatus
 from fogbell.store.codec import delivery_view, notification_value
 from fogbell.store.database import Database, Document, store_call
@@ -32,11 +32,15 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which notifications: all that is given has to hold. ``created_after`` is exclusive."""
+    """Which notifications: all that is given has to hold. ``created_after`` is exclusive.
+
+    Without an ``origin``, those that were asked for: callbacks are not among them.
+    """
 
     reference: str | None = None
     status: NotificationStatus | None = None
     created_after: datetime | None = None
+    origin: OriginType | None = None
 
 
 @store_call
@@ -48,6 +52,8 @@ async def notifications(
     With the totals of those whose totals are frozen; counting the others would cost too much.
     """
     conditions: list[Document] = [status_condition(which.status, db.clock.now())]
+    origin = which.origin.value if which.origin else {"$ne": OriginType.CALLBACK.value}
+    conditions.append({"origin.type": origin})
     if which.reference is not None:
         conditions.append({"reference": which.reference})
     if which.created_after is not None:

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from fogbell.model.api_key import Scope
+from fogbell.model.notification import OriginType
 from fogbell.model.status import NotificationStatus
 from fogbell.store import listing
 from fogbell.store.listing import Filter, Place
@@ -32,12 +33,13 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 async def notifications(request: Request) -> Response:
     """200 with a page of notifications; totals are null in it until they are final."""
-    given = query(request, "reference", "status", "created_after", "limit", "after")
+    given = query(request, "reference", "status", "created_after", "origin", "limit", "after")
     limit = page_limit(given)
     which = Filter(
         reference=_reference(given),
         status=choice(given, "status", NotificationStatus),
         created_after=_created_after(given),
+        origin=choice(given, "origin", OriginType),
     )
     db = database(request)
     found = await listing.notifications(db, which, behind=_place(given), limit=limit + 1)
@@ -112,6 +114,7 @@ _FILTERS = (
     Parameter(
         "created_after", {"type": "string", "format": "date-time"}, "Only those created later."
     ),
+    one_of("origin", OriginType, "Only those of this origin; without it all but callbacks."),
 )
 
 ROUTES = (
