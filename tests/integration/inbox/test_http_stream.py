@@ -146,7 +146,16 @@ async def test_a_client_that_goes_leaves_nothing_behind(intake: Intake, ann: str
     open_before = len(intake.hub)
     async with listening(intake.browser, intake.token(ann)):
         assert len(intake.hub) == open_before + 1
+        assert _gauge(intake) == open_before + 1
     await eventually(lambda: len(intake.hub) == open_before)
+    assert _gauge(intake) == open_before
+
+
+def _gauge(intake: Intake) -> float | None:
+    value: float | None = intake.app.state.metrics.registry.get_sample_value(
+        "fogbell_inbox_streams"
+    )
+    return value
 
 
 async def test_asking_for_the_head_of_a_stream_opens_none(intake: Intake, ann: str) -> None:

@@ -117,6 +117,7 @@ def _open_inbox(
         settings.inbox_token_secret, timedelta(seconds=settings.inbox.token_seconds)
     )
     state.hub = hub = Hub(state.database, settings.inbox)
+    state.metrics.watch_streams(hub)
     hub.start()
     stack.push_async_callback(hub.close)
     state.listener = listener = EventListener(

@@ -1,6 +1,8 @@
 """What intake counts (names and labels: docs/metrics.md)."""
 
-from prometheus_client import CollectorRegistry, Counter
+from collections.abc import Sized
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from fogbell.model.status import Lane
 from fogbell.telemetry.metrics import publish_counter, unknown_variable_counter
@@ -17,9 +19,18 @@ class IntakeMetrics:
             ["lane"],
             registry=self.registry,
         )
+        self._inbox_streams = Gauge(
+            "fogbell_inbox_streams",
+            "Live inbox streams that are open at this process.",
+            registry=self.registry,
+        )
         self.published = publish_counter(self.registry)
         self.unknown_variable = unknown_variable_counter(self.registry)
 
     def accepted(self, lane: Lane) -> None:
         """A notification was stored."""
         self._accepted.labels(lane.value).inc()
+
+    def watch_streams(self, streams: Sized) -> None:
+        """``streams`` are those open at present: their number is asked for at each scrape."""
+        self._inbox_streams.set_function(lambda: len(streams))
