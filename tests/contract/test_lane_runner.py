@@ -2,21 +2,18 @@
 
 import asyncio
 from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
-from tests.support.deliveries import claim_all, document, documents, lose_leases
+from tests.support.deliveries import claim_all, document, documents
 from tests.support.lanes import ACCEPTED, ScriptedSender, lane, posted
 from tests.support.waiting import eventually
 
 from fogbell.model.outcome import Outcome, Reply
 from fogbell.model.status import Channel
-from fogbell.store import sweeping
 from fogbell.store.database import Database
 from fogbell_local.servers import MongoServer
 from fogbell_worker.sending import Work
-
-GRACE = timedelta(seconds=30)
 
 
 async def _slow(_: Work) -> Reply:
@@ -135,50 +132,6 @@ async def test_messages_of_a_lost_connection_are_left_to_the_next_one(db: Databa
         at_work.window.over = False
         await at_work.work(one)
     assert sender.ids == [one]
-
-
-async def _bereaved(db: Database, number: int) -> list[UUID]:
-    """Deliveries whose worker has died under them."""
-    ids = await posted(db, number)
-    await claim_all(db, ids, "gone")
-    await lose_leases(db, ids)
-    assert await sweeping.expire_leases(db, ids, GRACE, 3) == number
-    return ids
-
-
-async def test_what_lost_a_lease_is_tried_with_no_other_such_beside_it(db: Database) -> None:
-    suspects, others = await _bereaved(db, 4), await posted(db, 8)
-    under_way, most = 0, 0
-
-    async def counted(work: Work) -> Reply:
-        nonlocal under_way, most
-        suspect = work.delivery.lost_leases
-        under_way += suspect
-        most = max(most, under_way)
-        await asyncio.sleep(0.05)
-        under_way -= suspect
-        return ACCEPTED
-
-    sender, lock = ScriptedSender(counted), asyncio.Lock()
-    async with (
-        lane(db, sender, one_alone=lock, batches=4) as bulk,
-        lane(db, sender, one_alone=lock, batches=4) as transactional,
-    ):
-        events = [bulk.hand([one], alone=True) for one in suspects[:2]]
-        events += [transactional.hand([one], alone=True) for one in suspects[2:]]
-        events += [bulk.hand(others)]
-        await asyncio.gather(*(event.wait() for event in events))
-    assert (most, sender.most_at_once > 1) == (1, True)
-    stored = await documents(db, suspects + others)
-    assert {d["status"] for d in stored.values()} == {"delivered"}
-
-
-async def test_a_batch_never_takes_along_what_lost_a_lease(db: Database) -> None:
-    suspects, others = await _bereaved(db, 2), await posted(db, 2)
-    sender = ScriptedSender()
-    async with lane(db, sender) as at_work:
-        await at_work.work(*suspects, *others)
-    assert sorted(sender.ids) == sorted(others)
 
 
 async def test_a_defect_in_a_send_leaves_its_batch_to_the_leases_and_the_lane_goes_on(

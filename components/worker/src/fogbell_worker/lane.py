@@ -5,7 +5,6 @@ lane has its own queue, slots and recorder, so that bulk never holds up transact
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from fogbell.store.database import Database, StoreUnavailableError
 from fogbell_worker.loading import Loaded, Loader, suppressible_address
 from fogbell_worker.recording import FIRST_PAUSE, LONGEST_PAUSE, Recorder
 from fogbell_worker.sending import ChannelSender, Work
+from fogbell_worker.suspects import Suspects
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +73,7 @@ class LaneRunner:
     """Works one queue until it is stopped.
 
     ``one_alone`` is shared by all lanes of the process: at most one delivery that has lost a lease
-    is tried at a time.
+    is tried at a time. What waits for that holds nothing of the lane: no batch, no prefetch.
     """
 
     def __init__(
@@ -92,60 +92,76 @@ class LaneRunner:
         self._settings = settings
         self._one_alone = one_alone
         self._waiting: asyncio.Queue[Received] = asyncio.Queue()
+        self._suspects = Suspects()
         self._held_over: Received | None = None
         self._batches = asyncio.Semaphore(settings.batches)
         self._slots = asyncio.Semaphore(settings.slots)
         self._under_way: set[asyncio.Task[None]] = set()
         self._stopping = False
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     def receive(self, message: Received) -> None:
-        """Take a message from the consumer; its prefetch bounds how many wait here."""
-        self._waiting.put_nowait(message)
+        """Take a message from the consumer; its prefetch bounds how many wait here.
+
+        What is to be tried alone is acknowledged at once, since its turn may be far off. Should
+        this process end before that, the sweep publishes it again.
+        """
+        if message.ids.alone:
+            self._suspects.add(message.ids.ids)
+            message.finish()
+        else:
+            self._waiting.put_nowait(message)
 
     def start(self) -> None:
         """Begin to work."""
-        self._task = asyncio.create_task(self._run())
+        self._tasks = [asyncio.create_task(run()) for run in (self._run, self._run_alone)]
 
     async def stop(self) -> None:
         """Start no more sends, wait for those under way, and give the rest back unsent."""
         self._stopping = True
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.gather(*self._under_way, return_exceptions=True)
 
     async def _run(self) -> None:
         while True:
             await self._batches.acquire()
-            batch = await self._gathered()
-            task = asyncio.create_task(self._guarded(batch))
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
+            self._begin(await self._gathered(), self._batches)
 
-    async def _guarded(self, batch: Batch) -> None:
-        # What has lost a lease is tried with no other suspect beside it in the whole process: a
-        # crash then blames one delivery, not its neighbours.
-        guard = self._one_alone if batch.alone else contextlib.nullcontext()
+    async def _run_alone(self) -> None:
+        """What has lost a lease is tried with no other suspect beside it in the whole process: a
+        crash then blames one delivery, not its neighbours.
+        """
+        while True:
+            suspect = await self._suspects.next()
+            await self._one_alone.acquire()
+            self._begin(Batch([], [suspect], alone=True), self._one_alone)
+
+    def _begin(self, batch: Batch, place: asyncio.Semaphore | asyncio.Lock) -> None:
+        """Work on ``batch``; its ``place`` is free again once that has ended."""
+        task = asyncio.create_task(self._guarded(batch, place))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def _guarded(self, batch: Batch, place: asyncio.Semaphore | asyncio.Lock) -> None:
         try:
-            async with guard:
-                await self._work(batch)
+            await self._work(batch)
         except Exception:
             # A defect of ours. The records are the truth: their leases end, the sweep takes them
             # up, and the messages must not fill the prefetch window for ever.
             log.exception("batch_failed", channel=self._settings.channel.value)
             batch.finish()
         finally:
-            self._batches.release()
+            place.release()
 
     async def _gathered(self) -> Batch:
         """One message, and whatever else waits already: a lone message never waits for company."""
         first = await self._next()
-        batch = Batch([first], list(first.ids.ids), alone=first.ids.alone)
-        while not batch.alone and not self._waiting.empty():
+        batch = Batch([first], list(first.ids.ids))
+        while not self._waiting.empty():
             following = self._waiting.get_nowait()
-            too_many = len(batch.ids) + len(following.ids.ids) > self._settings.batch
-            if following.ids.alone or too_many:
+            if len(batch.ids) + len(following.ids.ids) > self._settings.batch:
                 self._held_over = following
                 break
             batch.messages.append(following)
