@@ -9,11 +9,12 @@ from datetime import timedelta
 import structlog
 
 from fogbell import __version__
-from fogbell.broker import Consumer, Publisher, Topology
+from fogbell.broker import Consumer
+from fogbell.connections import Connections
 from fogbell.expansion.expander import Expander, ExpansionSettings
 from fogbell.limiting import Limiter
 from fogbell.model.status import Channel, Lane
-from fogbell.store.database import Database, StoreUnavailableError
+from fogbell.store.database import StoreUnavailableError
 from fogbell.store.indexes import ensure_indexes
 from fogbell.telemetry.health import serve_health
 from fogbell_worker.expanding import PREFETCH, ExpansionRunner
@@ -48,16 +49,9 @@ class Worker:
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
         self.metrics = WorkerMetrics()
-        self._db = Database(
-            settings.mongodb.uri.get_secret_value(),
-            settings.mongodb.database,
-            app_name="fogbell-worker",
-        )
-        self._topology = Topology(settings.rabbitmq.prefix, settings.rabbitmq.max_length)
-        self._broker_uri = settings.rabbitmq.uri.get_secret_value()
-        self._publisher = Publisher(
-            self._broker_uri, self._topology, name="fogbell-worker", count=self.metrics.published
-        )
+        servers = Connections.of(settings, name="fogbell-worker", count=self.metrics.published)
+        self._db, self._publisher = servers.database, servers.publisher
+        self._topology, self._broker_uri = servers.topology, servers.broker_uri
         self._loader = Loader(self._db)
         self._providers = Providers(settings.breaker.rules(), self._rate, self.metrics.breaker)
         self._served: list[_Served] = []
