@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-EXPECTED = 3 * 1000 + 1
+ON_CALL = 124
+EXPECTED = 3 * 1000 + 2 * ON_CALL + 1
 
 
 @pytest.mark.timeout(240)
@@ -28,4 +29,15 @@ def test_nothing_is_lost_while_providers_refuse_and_a_worker_is_killed(tmp_path:
     assert found, run.stdout + run.stderr
     assert run.returncode == 0
     assert "with SIGKILL" in run.stdout
+    assert_that_texts_failed_over(run.stdout)
     assert list(tmp_path.iterdir()) == []
+
+
+def assert_that_texts_failed_over(printed: str) -> None:
+    """Both gateways delivered, and together every text; more only where a lease was lost."""
+    last = [line for line in printed.splitlines() if line.startswith("  sms: ")][-1]
+    found = re.fullmatch(
+        r"  sms: gateway-a (\d+) delivered and \d+ refused, gateway-b (\d+) delivered", last
+    )
+    assert found, last
+    assert int(found[1]) + int(found[2]) >= ON_CALL

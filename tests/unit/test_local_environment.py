@@ -27,7 +27,8 @@ from fogbell_retry.settings import RetryComponentSettings
 from fogbell_retry.window import window_end
 from fogbell_worker.settings import WorkerSettings
 
-GATEWAY, FCM = "http://127.0.0.1:4322/gateway-a", "http://127.0.0.1:4322/fcm"
+GATEWAYS = {name: f"http://127.0.0.1:4322/{name}" for name in ("gateway-a", "gateway-b")}
+FCM = "http://127.0.0.1:4322/fcm"
 PLACE = Place("mongodb://127.0.0.1:1", "amqp://127.0.0.1:2", "smtp://127.0.0.1:25", 4321)
 SECRETS = Secrets("fbk_" + "k" * 40, "s" * 48)
 EVERY_CHANGE = LOCAL + FAST + SLOWER
@@ -88,7 +89,7 @@ def test_no_component_takes_anothers_setting_for_a_slip(
 
 
 def with_providers(account: Path) -> Place:
-    return replace(PLACE, providers=LocalProviders({"gateway-a": GATEWAY}, FCM, account))
+    return replace(PLACE, providers=LocalProviders(GATEWAYS, FCM, account))
 
 
 def test_texts_and_pushes_go_to_the_sink(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -98,8 +99,10 @@ def test_texts_and_pushes_go_to_the_sink(monkeypatch: pytest.MonkeyPatch, tmp_pa
     put(monkeypatch, environment.worker({}, with_providers(account), 9))
     settings = WorkerSettings()
     assert settings.channels >= {Channel.EMAIL, Channel.WEBHOOK, Channel.SMS, Channel.PUSH}
-    assert settings.sms is not None
-    assert (settings.sms.name, settings.sms.base_url) == ("gateway-a", GATEWAY)
+    gateways = {
+        own.name: getattr(own.settings, "base_url", "") for own in settings.provided(Channel.SMS)
+    }
+    assert [*gateways.items()] == [*GATEWAYS.items()]
     assert settings.push is not None
     assert settings.push.fcm_base_url == FCM
     put(monkeypatch, environment.intake(SECRETS, 1, 1), offered({}))
@@ -110,10 +113,11 @@ def test_who_names_a_gateway_of_their_own_keeps_it() -> None:
     place = with_providers(Path("/account"))
     own = {"FOGBELL_SMS__ACCOUNT_SID": "ACmine", "FOGBELL_PUSH__FCM_CREDENTIALS": "{}"}
     told = environment.worker(own, place, 9)
-    assert not [name for name in told if name.startswith(("FOGBELL_SMS", "FOGBELL_PUSH"))]
-    slower = environment.worker({"FOGBELL_SMS__SEND_TIMEOUT": "9"}, place, 9)
-    assert slower["FOGBELL_SMS__SEND_TIMEOUT"] == "9"
-    assert slower["FOGBELL_SMS__BASE_URL"] == GATEWAY
+    assert not [name for name in told if name.startswith(("FOGBELL_PROVIDER", "FOGBELL_PUSH"))]
+    slower = {"FOGBELL_PROVIDER__GATEWAY_A__SEND_TIMEOUT": "2"}
+    told = environment.worker(slower, place, 9)
+    assert told["FOGBELL_PROVIDER__GATEWAY_A__SEND_TIMEOUT"] == "2"
+    assert told["FOGBELL_PROVIDER__GATEWAY_A__BASE_URL"] == GATEWAYS["gateway-a"]
     assert offered({"FOGBELL_OFFERED_CHANNELS": "email"}) == {"FOGBELL_OFFERED_CHANNELS": "email"}
 
 

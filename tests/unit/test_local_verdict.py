@@ -113,6 +113,15 @@ def test_a_duplicate_of_a_delivery_that_lost_no_lease_fails() -> None:
     assert str(mail.id) in result.faults[0]
 
 
+def test_a_text_must_have_arrived_at_the_gateway_of_its_record() -> None:
+    text = replace(delivered(Channel.SMS), provider="gateway-b")
+    (arrived,) = accepted(text)
+    assert verdict([text], replace(arrived, provider="gateway-b")).passed
+    result = verdict([text], replace(arrived, provider="gateway-a"))
+    assert not result.passed
+    assert result.faults == (f"delivery {text.id} arrived at gateway-a, not at gateway-b",)
+
+
 def test_without_faults_the_numbers_add_up() -> None:
     records = [delivered(), replace(delivered(), status=DeliveryStatus.DEAD)]
     records.append(replace(delivered(), status=DeliveryStatus.FAILED))

@@ -43,15 +43,18 @@ class LocalProviders:
         return {**told, **{name: environ[name] for name in told if name in environ}}
 
     def _sms(self) -> dict[str, str]:
-        name, url = next(iter(self.sms.items()))
-        return {
-            "FOGBELL_SMS__NAME": name,
-            "FOGBELL_SMS__BASE_URL": url,
-            "FOGBELL_SMS__ACCOUNT_SID": sms.ACCOUNT,
-            "FOGBELL_SMS__AUTH_TOKEN": sms.TOKEN,
-            "FOGBELL_SMS__SENDER": sms.SENDER,
-            "FOGBELL_SMS__SEND_TIMEOUT": SEND_TIMEOUT,
-        }
+        told = {"FOGBELL_PROVIDERS__SMS": ",".join(self.sms)}
+        for name, url in self.sms.items():
+            group = f"FOGBELL_PROVIDER__{name.replace('-', '_').upper()}__"
+            told |= {
+                f"{group}KIND": "twilio",
+                f"{group}BASE_URL": url,
+                f"{group}ACCOUNT_SID": sms.ACCOUNT,
+                f"{group}AUTH_TOKEN": sms.TOKEN,
+                f"{group}SENDER": sms.SENDER,
+                f"{group}SEND_TIMEOUT": SEND_TIMEOUT,
+            }
+        return told
 
     def _push(self) -> dict[str, str]:
         return {

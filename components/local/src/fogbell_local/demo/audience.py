@@ -1,11 +1,14 @@
 """The thousand made-up recipients, with their webhooks led to the sink."""
 
 import csv
+from dataclasses import dataclass
 from importlib import resources
 
 from fogbell_local.sink.refusal import UNAVAILABLE_PATH
 
 GROUP = "everyone"
+ON_CALL = "team"
+"""Those who get a text and a push besides."""
 
 _HOOKS = "https://hooks.example.test"
 _FLAKY = "https://flaky.example.test"
@@ -19,6 +22,21 @@ def read(sink_url: str) -> bytes:
     return text.encode()
 
 
-def ids(content: bytes) -> list[str]:
-    """The ids in the CSV, in its order."""
-    return [row["id"] for row in csv.DictReader(content.decode().splitlines())]
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One of them: the number of their telephone, and the token of the app on it."""
+
+    id: str
+    phone: str
+    groups: tuple[str, ...]
+
+    @property
+    def token(self) -> str:
+        """What FCM would call the device; made up as well."""
+        return f"device-{self.id}"
+
+
+def people(content: bytes) -> list[Person]:
+    """Everybody in the CSV, in its order."""
+    rows = csv.DictReader(content.decode().splitlines())
+    return [Person(row["id"], row["sms"], tuple(row["groups"].split(";"))) for row in rows]

@@ -15,17 +15,20 @@ from fogbell_client import FogbellError
 from fogbell_local.client.connection import Connection, client
 from fogbell_local.client.problems import ClientError
 from fogbell_local.demo import evidence
+from fogbell_local.demo.providers import by_provider, recognised
 from fogbell_local.demo.story import Story
 from fogbell_local.demo.verdict import Record, Verdict, compare
 from fogbell_local.demo.view import View
 from fogbell_local.environment import FAST, LOCAL, Change
 from fogbell_local.interrupt import Interrupted, Stop
+from fogbell_local.providers import GATEWAYS
 from fogbell_local.servers import ServerError
-from fogbell_local.sink.server import Behaviour
+from fogbell_local.sink import Behaviour, Entry, Outage
 from fogbell_local.system import Options, System
 
 WORKERS = 2
-SINK = Behaviour(refuse_fraction=1 / 3, delay=0.05)
+OUTAGE = Outage(GATEWAYS[0], after=20, lasts=60)
+SINK = Behaviour(refuse_fraction=1 / 3, delay=0.05, outage=OUTAGE)
 """Slow enough that there is a middle in which to kill a worker."""
 
 SLOWER = (
@@ -39,7 +42,7 @@ SLOWER = (
 
 
 def demo() -> None:
-    """Run the whole system with faults, and prove that nothing was lost. Takes half a minute."""
+    """Run the whole system with faults, and prove that nothing was lost. Takes about a minute."""
     stop = Stop()
     stop.listen()
     started = time.monotonic()
@@ -69,9 +72,10 @@ def _run(stop: Stop) -> Verdict:
         story.tell()
         place = system.place
         records = evidence.records(place.mongodb, place.database, story.notifications)
-        verdict = compare(story.expected, records, system.sink.entries())
+        ledger = recognised(system.sink.entries(), story.phones)
+        verdict = compare(story.expected, records, ledger)
         evidence.drop(place.mongodb, place.database)
-    for line in findings(records, verdict):
+    for line in findings(records, ledger, verdict):
         typer.echo(line)
     return verdict
 
@@ -98,16 +102,18 @@ def _system(view: View, stop: Stop) -> Iterator[System]:
             system.start(stop)
             view.say(
                 f"The sink refuses {SINK.refuse_fraction:.0%} of mails once with"
-                f" {SINK.refuse_code}; one webhook receiver answers 503 with Retry-After once."
+                f" {SINK.refuse_code}; one webhook receiver answers 503 with Retry-After once;"
+                f" {OUTAGE.provider} answers 503 after its first {OUTAGE.after} texts."
             )
             yield system
             view.say("Stopping ...")
 
 
-def findings(records: Sequence[Record], verdict: Verdict) -> Iterator[str]:
+def findings(records: Sequence[Record], ledger: Sequence[Entry], verdict: Verdict) -> Iterator[str]:
     """What the comparison has found, in words."""
     lost = sum(record.lost_leases > 0 for record in records)
     yield "Compared MongoDB's records with the sink's own log:"
+    yield from (f"  {line}" for line in by_provider(ledger))
     yield f"  {lost} deliveries lost their lease with the killed worker and were tried again,"
     yield (
         f"  {verdict.duplicates} of them had arrived before it could write that down, and so"

@@ -27,6 +27,7 @@ def drop(uri: str, database: str) -> None:
 
 def _record(document: Mapping[str, Any]) -> Record:
     item = document.get("item") or {}
+    last = (document.get("attempts") or [{}])[-1]
     return Record(
         id=document["_id"],
         channel=Channel(document["channel"]),
@@ -34,4 +35,5 @@ def _record(document: Mapping[str, Any]) -> Record:
         lost_leases=document.get("lost_leases", 0),
         # Without `stored_at` no inbox would show it.
         in_inbox=bool(item.get("title")) and "stored_at" in document,
+        provider=last.get("provider"),
     )

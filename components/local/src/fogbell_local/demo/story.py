@@ -9,16 +9,18 @@ from uuid import UUID
 from fogbell.identity import delivery_id
 from fogbell.model.status import Channel
 from fogbell_client import Fogbell
-from fogbell_client.bodies import Content, NotificationBody
+from fogbell_client.bodies import Content, NotificationBody, PushAddress
 from fogbell_local.client.progress import settled
 from fogbell_local.demo import audience
+from fogbell_local.demo.audience import Person
 from fogbell_local.demo.view import Snapshot, View
 from fogbell_local.interrupt import Stop
 from fogbell_local.processes import Component
+from fogbell_local.providers import FCM
 from fogbell_local.system import System
 
 LOOK_SECONDS = 0.1
-LONGEST = 90.0
+LONGEST = 120.0
 """Seconds after which what is outstanding counts as such."""
 
 KILL_AT = 0.35
@@ -38,6 +40,10 @@ _BULK_CONTENT: Content = {
         "body": "The bell will ring {{ data.times }} times.",
     },
 }
+_PHONE_CONTENT: Content = {
+    "sms": {"text": "Fog tonight, {{ recipient.attributes.first_name }}. You are on call."},
+    "push": {"title": "You are on call", "body": "The bell will ring {{ data.times }} times."},
+}
 _ONE_CONTENT: Content = {
     "email": {"subject": "Your code", "text": "Your code is {{ data.code }}.\n"}
 }
@@ -45,7 +51,9 @@ _ONE_CONTENT: Content = {
 
 @dataclass(slots=True)
 class Story:
-    """One run. `tell` leaves behind what the verdict needs."""
+    """One run. `tell` leaves behind what the verdict needs; ``phones`` is which delivery a text to
+    a number is.
+    """
 
     system: System
     fogbell: Fogbell
@@ -53,13 +61,13 @@ class Story:
     stop: Stop
     notifications: list[UUID] = field(default_factory=list)
     expected: set[UUID] = field(default_factory=set)
+    phones: dict[str, UUID] = field(default_factory=dict)
     _replacement: Component | None = None
     _replacement_ready: bool = False
 
     def tell(self) -> None:
         """Run it. Raises ClientError, ServerError and Interrupted."""
-        people = self._import()
-        self._post(people)
+        self._post(self._import())
         deadline = time.monotonic() + LONGEST
         while True:
             self.stop.checkpoint()
@@ -74,14 +82,32 @@ class Story:
             self._intervene(snapshot.documents[0])
             time.sleep(LOOK_SECONDS)
 
-    def _import(self) -> list[str]:
+    def _import(self) -> list[Person]:
         content = audience.read(self.system.sink.webhook_url)
         report = self.fogbell.import_recipients(_chunks(content), "text/csv")
-        self.view.say(f"Imported {report['imported']} recipients from the CSV.")
-        return audience.ids(content)
+        everybody = audience.people(content)
+        on_call = [person for person in everybody if audience.ON_CALL in person.groups]
+        for person in on_call:
+            devices: list[PushAddress] = [{"provider": FCM, "token": person.token}]
+            self.fogbell.patch_recipient(person.id, {"addresses": {"push": devices}})
+        self.view.say(
+            f"Imported {report['imported']} recipients from the CSV; {len(on_call)} of them, the"
+            f" group {audience.ON_CALL!r}, have the app on their phone."
+        )
+        return everybody
 
-    def _post(self, people: list[str]) -> None:
+    def _post(self, everybody: list[Person]) -> None:
         """Bulk first: what is posted while it is under way shall not wait behind it."""
+        on_call = [person for person in everybody if audience.ON_CALL in person.groups]
+        self.notifications = [
+            self._post_bulk(everybody), self._post_phones(on_call), self._post_one(everybody[0]),
+        ]  # fmt: skip
+        self.view.say(
+            f"Posted one bulk notification to all of them over {', '.join(BULK_CHANNELS)}, one to"
+            f" the {len(on_call)} over sms, push, and one transactional e-mail."
+        )
+
+    def _post_bulk(self, everybody: list[Person]) -> UUID:
         bulk = self._posted(
             {
                 "audience": {"groups": [audience.GROUP]},
@@ -90,22 +116,37 @@ class Story:
                 "data": {"times": 7},
             }
         )
-        self.expected = {delivery_id(bulk, p, channel) for p in people for channel in BULK_CHANNELS}
+        self.expected |= {
+            delivery_id(bulk, p.id, channel) for p in everybody for channel in BULK_CHANNELS
+        }
+        return bulk
+
+    def _post_phones(self, on_call: list[Person]) -> UUID:
+        id_ = self._posted(
+            {
+                "audience": {"groups": [audience.ON_CALL]},
+                "channels": [Channel.SMS.value, Channel.PUSH.value],
+                "content": _PHONE_CONTENT,
+                "data": {"times": 7},
+            }
+        )
+        self.phones = {p.phone: delivery_id(id_, p.id, Channel.SMS) for p in on_call}
+        self.expected |= set(self.phones.values())
+        self.expected |= {delivery_id(id_, p.id, Channel.PUSH, p.token) for p in on_call}
+        return id_
+
+    def _post_one(self, person: Person) -> UUID:
         one = self._posted(
             {
-                "audience": {"recipients": people[:1]},
+                "audience": {"recipients": [person.id]},
                 "channels": [Channel.EMAIL.value],
                 "content": _ONE_CONTENT,
                 "data": {"code": "3141"},
                 "lane": "transactional",
             }
         )
-        self.expected.add(delivery_id(one, people[0], Channel.EMAIL))
-        self.notifications = [bulk, one]
-        self.view.say(
-            f"Posted one bulk notification to all of them over {', '.join(BULK_CHANNELS)},"
-            " and one transactional e-mail."
-        )
+        self.expected.add(delivery_id(one, person.id, Channel.EMAIL))
+        return one
 
     def _posted(self, body: NotificationBody) -> UUID:
         return UUID(self.fogbell.post(body)["id"])

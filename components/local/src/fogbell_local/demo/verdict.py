@@ -19,7 +19,7 @@ class Record:
     """What MongoDB says of one delivery.
 
     ``in_inbox`` is whether its item is stored, for channel ``inbox``; the ledger speaks for the
-    other channels.
+    other channels. ``provider`` is the one that took it, by the record's last attempt.
     """
 
     id: UUID
@@ -27,6 +27,7 @@ class Record:
     status: DeliveryStatus
     lost_leases: int = 0
     in_inbox: bool = False
+    provider: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +66,16 @@ def compare(
 
     Lost is: an expected delivery without a record; one recorded as delivered that never arrived;
     one that was given up without an attempt although it could be sent; and what arrived without
-    any record of it. A duplicate is a second accepted copy, allowed only for a delivery whose
+    any record of it. Who is recorded to have taken it must be who says so, where providers are
+    told apart. A duplicate is a second accepted copy, allowed only for a delivery whose
     record says that a lease of it was lost.
     """
     known = {record.id: record for record in records}
+    ledger = list(ledger)
     accepted = Counter(e.delivery for e in ledger if e.outcome is Outcome.ACCEPTED)
     wanted = set(expected)
     judged = Counter(_judge(known.get(id_), accepted) for id_ in wanted)
-    faults = list(_faults(wanted, known, accepted))
+    faults = [*_faults(wanted, known, accepted), *_mistaken(known, ledger)]
     return Verdict(
         expected=len(wanted),
         delivered=judged["delivered"],
@@ -130,3 +133,16 @@ def _faults(
         copies = accepted.get(str(id_), 0)
         if copies > 1 and not record.lost_leases:
             yield f"delivery {id_} arrived {copies} times and lost no lease"
+
+
+def _mistaken(known: Mapping[UUID, Record], ledger: Iterable[Entry]) -> Iterator[str]:
+    """Deliveries that arrived, but not at the provider of their record."""
+    takers: dict[str, set[str]] = {}
+    for entry in ledger:
+        if entry.provider is not None and entry.outcome is Outcome.ACCEPTED:
+            takers.setdefault(entry.delivery, set()).add(entry.provider)
+    for id_, record in sorted(known.items()):
+        at = takers.get(str(id_))
+        delivered = record.status is DeliveryStatus.DELIVERED
+        if at and delivered and record.provider not in at:
+            yield f"delivery {id_} arrived at {', '.join(sorted(at))}, not at {record.provider}"

@@ -12,11 +12,19 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from fogbell.model.status import Channel
 from fogbell_local.client.progress import STATUSES, line
+from fogbell_local.demo.providers import by_provider
 from fogbell_local.sink.ledger import Entry, Outcome
 
 LINE_SECONDS = 2.0
 _SHOWN = STATUSES[:5]
+_KINDS = {
+    Channel.EMAIL: "mails",
+    Channel.WEBHOOK: "webhooks",
+    Channel.SMS: "texts",
+    Channel.PUSH: "pushes",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +38,7 @@ class Snapshot:
         """The ledger in numbers: ``mails``, ``mails refused``, ``webhooks``, ..."""
         counts: Counter[str] = Counter()
         for entry in self.ledger:
-            kind = "mails" if entry.path is None else "webhooks"
+            kind = _KINDS[entry.channel]
             counts[kind if entry.outcome is Outcome.ACCEPTED else f"{kind} refused"] += 1
         return dict(counts)
 
@@ -42,6 +50,7 @@ class View:
         self._console = console or Console()
         self._live: Live | None = None
         self._shown_at = 0.0
+        self._told: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -70,8 +79,25 @@ class View:
         now = time.monotonic()
         if last or now - self._shown_at >= LINE_SECONDS:
             self._shown_at = now
-            for document in snapshot.documents:
-                self.say(f"  {document['lane']} {line(document)}")
+            for text in lines(snapshot):
+                if text not in self._told:
+                    self._told.add(text)
+                    self.say(f"  {text}")
+
+
+def lines(snapshot: Snapshot) -> list[str]:
+    """A line for each notification, and one for each channel whose providers are told apart."""
+    notifications = (
+        f"{document['lane']}{_channels(document)} {line(document)}"
+        for document in snapshot.documents
+    )
+    return [*notifications, *by_provider(snapshot.ledger)]
+
+
+def _channels(document: Mapping[str, Any]) -> str:
+    """Which ones, where they are known: they tell two notifications of a lane apart."""
+    names = sorted(document["by_channel"])
+    return f" ({', '.join(names)})" if names else ""
 
 
 def table(snapshot: Snapshot) -> Table:
@@ -86,5 +112,6 @@ def table(snapshot: Snapshot) -> Table:
             cells = (str(counts.get(status, 0) or "-") for status in _SHOWN)
             result.add_row(document["lane"], channel, *cells)
     taken = ", ".join(f"{number} {what}" for what, number in sorted(snapshot.arrived().items()))
-    result.caption = f"the sink's ledger: {taken or 'nothing yet'}"
+    captions = [f"the sink's ledger: {taken or 'nothing yet'}", *by_provider(snapshot.ledger)]
+    result.caption = "\n".join(captions)
     return result
