@@ -7,6 +7,7 @@ from pydantic_settings import NoDecode
 
 from fogbell.model.status import PUSH_CHANNELS, Channel, Lane
 from fogbell.settings import Group, Settings
+from fogbell_worker.channels.apprise.settings import AppriseSettings
 from fogbell_worker.channels.email.settings import EmailSettings
 from fogbell_worker.channels.push.settings import PushSettings
 from fogbell_worker.channels.sms.settings import SmsSettings
@@ -127,6 +128,9 @@ class WorkerSettings(Settings):
     push: PushSettings | None = None
     """Needed for the push channel: ``FOGBELL_PUSH__FCM_CREDENTIALS_FILE``, or the two of VAPID."""
 
+    apprise: AppriseSettings | None = None
+    """Needed for the apprise channel: ``FOGBELL_APPRISE__SCHEMES``."""
+
     providers: ProviderLists = ProviderLists()
     """``FOGBELL_PROVIDERS__SMS=gateway-a,gateway-b``: instead of the channel's own group."""
 
@@ -214,15 +218,19 @@ class WorkerSettings(Settings):
             return (_built_in("twilio", self.sms, self.sms.name),)
         if channel is Channel.PUSH and self.push is not None:
             return tuple(_built_in(kind, own) for kind, own in self.push.providers().items())
+        if channel is Channel.APPRISE and self.apprise is not None:
+            return (_built_in("apprise", self.apprise, self.apprise.name),)
         return (_built_in("webhook", self.webhook),) if channel is Channel.WEBHOOK else ()
 
     def slots(self, channel: Channel, lane: Lane) -> int:
         """Sends at once. A mail that waited for a connection would be cut off by its time limit
-        after it was handed over, and sent again: no more start than a relay has connections.
+        after it was handed over, and sent again: no more start than a relay has connections. Nor
+        do more than Apprise has threads.
         """
         settings = [provided.settings for provided in self.provided(channel)]
         connections = [own.connections for own in settings if isinstance(own, EmailSettings)]
-        return min([self.bounds(lane).slots, *connections])
+        threads = [own.threads for own in settings if isinstance(own, AppriseSettings)]
+        return min([self.bounds(lane).slots, *connections, *threads])
 
     def bounds(self, lane: Lane) -> LaneBounds:
         """The bounds of ``lane``."""

@@ -4,10 +4,16 @@ A package offers a `ProviderKind` as an entry point of the group ``fogbell.provi
 in ``__all__`` here is the whole interface, and stays.
 """
 
-from fogbell.model.address import PushAddress, WebhookAddress
+from fogbell.model.address import AppriseAddress, PushAddress, WebhookAddress
 from fogbell.model.outcome import Fault, Outcome, Reply
 from fogbell.model.status import Channel, Lane
-from fogbell.rendering import RenderedEmail, RenderedPush, RenderedSms, RenderedWebhook
+from fogbell.rendering import (
+    RenderedApprise,
+    RenderedEmail,
+    RenderedPush,
+    RenderedSms,
+    RenderedWebhook,
+)
 from fogbell_worker.providers.interface import (
     Message,
     Provider,
@@ -16,6 +22,7 @@ from fogbell_worker.providers.interface import (
 )
 
 __all__ = [
+    "AppriseAddress",
     "Channel",
     "Fault",
     "Lane",
@@ -25,6 +32,7 @@ __all__ = [
     "ProviderKind",
     "ProviderSettings",
     "PushAddress",
+    "RenderedApprise",
     "RenderedEmail",
     "RenderedPush",
     "RenderedSms",

@@ -42,6 +42,7 @@ class ProviderLists(Group):
     sms: Names = ()
     push: Names = ()
     webhook: Names = ()
+    apprise: Names = ()
 
     @field_validator("*", mode="before")
     @classmethod

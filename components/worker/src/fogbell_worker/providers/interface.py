@@ -29,10 +29,10 @@ class Message(Generic[Content, Address]):
 
     ``content`` and ``address`` follow the channel: `RenderedEmail` and the mailbox as text,
     `RenderedSms` and the number (E.164), `RenderedPush` and a `PushAddress`, `RenderedWebhook` and
-    a `WebhookAddress`. ``idempotency_key`` is the same at each try; give it to the provider where
-    it takes one. ``expires_at`` is when the message is worth nothing any more, or None.
-    ``deadline`` is on the event loop's clock (``loop.time()``): `Provider.send` has to have
-    returned by then, and is cancelled soon after.
+    a `WebhookAddress`, `RenderedApprise` and an `AppriseAddress`. ``idempotency_key`` is the same
+    at each try; give it to the provider where it takes one. ``expires_at`` is when the message is
+    worth nothing any more, or None. ``deadline`` is on the event loop's clock (``loop.time()``):
+    `Provider.send` has to have returned by then, and is cancelled soon after.
     """
 
     content: Content

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fogbell.model.outcome import Outcome, Reply
 from fogbell.model.status import Channel
 from fogbell.rendering import (
+    RenderedApprise,
     RenderedEmail,
     RenderedPart,
     RenderedPush,
@@ -20,7 +21,10 @@ def _nothing(_: RenderedPart) -> Reply | None:
 
 
 def _empty_text(content: RenderedPart) -> Reply | None:
-    if isinstance(content, RenderedSms) and not content.text.strip():
+    text = content.text if isinstance(content, RenderedSms) else None
+    if isinstance(content, RenderedApprise):
+        text = content.body
+    if text is not None and not text.strip():
         return Reply(Outcome.PERMANENT, reason="empty_message")
     return None
 
@@ -39,4 +43,5 @@ SHAPES: Mapping[Channel, Shape] = {
     Channel.SMS: Shape(RenderedSms, lambda work: work.addresses.sms, _empty_text),
     Channel.PUSH: Shape(RenderedPush, lambda work: work.push),
     Channel.WEBHOOK: Shape(RenderedWebhook, lambda work: work.addresses.webhook),
+    Channel.APPRISE: Shape(RenderedApprise, lambda work: work.addresses.apprise, _empty_text),
 }
