@@ -7,7 +7,6 @@ from pydantic import SecretStr
 
 from fogbell.model.endpoint import Endpoint, EventType
 from fogbell.store.database import Database, Document, Session, store_call
-from fogbell.store.indexes import APP_KEYS
 
 MOST = 10
 """Endpoints of one app."""
@@ -22,7 +21,7 @@ async def insert(db: Database, endpoint: Endpoint) -> None:
     """Store a new endpoint. Raises `TooManyEndpointsError`."""
     await db.endpoints.insert_one(_document(endpoint))
     # Counted afterwards: of several at once none is ever one too many.
-    if await db.endpoints.count_documents({"app": endpoint.app}, hint=APP_KEYS) > MOST:
+    if await db.endpoints.count_documents({"app": endpoint.app}) > MOST:
         await db.endpoints.delete_one({"_id": endpoint.id})
         raise TooManyEndpointsError
 
@@ -35,7 +34,7 @@ async def of_app(
     query: Document = {"app": app}
     if after is not None:
         query["_id"] = {"$gt": after}
-    cursor = db.endpoints.find(query).sort("_id", 1).limit(limit).hint(APP_KEYS)
+    cursor = db.endpoints.find(query).sort("_id", 1).limit(limit)
     return [_value(document) async for document in cursor]
 
 
@@ -65,7 +64,7 @@ async def disable(db: Database, endpoint_id: str) -> None:
 @store_call
 async def wanted(db: Database, app: str) -> frozenset[EventType]:
     """Every event that some endpoint of ``app`` is to be told."""
-    cursor = db.endpoints.find(_active([app]), {"events": True}).hint(APP_KEYS)
+    cursor = db.endpoints.find(_active([app]), {"events": True})
     found = await cursor.to_list(None)
     return frozenset(EventType(word) for document in found for word in document["events"])
 
@@ -89,7 +88,7 @@ async def listening(
     """
     found: dict[str, list[Endpoint]] = {app: [] for app in apps}
     cursor = db.endpoints.find(_active(list(found)) | {"events": event.value}, session=session)
-    for document in await cursor.hint(APP_KEYS).to_list(None):
+    for document in await cursor.to_list(None):
         found[document["app"]].append(_value(document))
     return found
 

@@ -108,10 +108,9 @@ API_KEYS = [
     IndexModel([("hash", ASCENDING)], name="hash", unique=True),
 ]
 
-APP_KEYS = [("app", ASCENDING), ("_id", ASCENDING)]
 ENDPOINTS = [
     # Which are this app's, in the order of their ids?
-    _index(APP, *APP_KEYS),
+    _index(APP, ("app", ASCENDING), ("_id", ASCENDING)),
 ]
 
 RATE_LIMITS = [
