@@ -105,8 +105,14 @@ def read_providers(lists: ProviderLists, given: Iterable[str]) -> dict[str, Prov
     Raises ValueError with a sentence for each thing that is wrong.
     """
     listed = lists.listed
-    known = {group_of(name) for name in listed}
-    for group in sorted(set(given) - known):
+    known, described = {group_of(name) for name in listed}, set(given)
+    for name, channel in listed.items():
+        if group_of(name) not in described:
+            raise ValueError(
+                f"{_LIST}{channel.upper()} lists '{name}', but"
+                f" {_GROUP}{group_of(name).upper()}{DELIMITER}KIND is not set"
+            )
+    for group in sorted(described - known):
         raise ValueError(
             f"{_GROUP}{group.upper()} describes a provider that no channel lists: add"
             f" '{group}' to {_LIST}<CHANNEL>, or take the group away"
