@@ -48,7 +48,7 @@ class Up:
 
     def started(self) -> bool:
         assert self.process.poll() is None or pytest.fail(self.printed() + self.said())
-        return self.ready_file.exists() and "fogbell send" in self.printed()
+        return self.ready_file.exists() and "fogbell inbox open" in self.printed()
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return fogbell(*arguments, environ=self.environ)
@@ -86,6 +86,7 @@ async def test_everything_that_up_prints_works_and_ends_with_ctrl_c(up: Up) -> N
     await eventually(up.started, START_SECONDS, interval=0.1)
     await _the_printed_commands_work(up)
     await _the_commands_find_it_by_themselves(up)
+    await _texts_and_pushes_arrive_at_the_sink(up)
     _an_import_says_what_was_wrong(up)
     _problems_are_shown_and_end_with_1(up)
     await _a_component_that_dies_is_spoken_of(up)
@@ -114,6 +115,17 @@ async def _the_commands_find_it_by_themselves(up: Up) -> None:
     assert ["email", "-", "-", "-", "1", "-", "-", "-"] in [
         line.split() for line in shown.stdout.splitlines()
     ]
+
+
+async def _texts_and_pushes_arrive_at_the_sink(up: Up) -> None:
+    sent = up.command("send", "--to", "+447700900123", "--to", "fcm:phone", "--text", "Ring.")
+    assert (sent.returncode, sent.stderr) == (0, "")
+    watched = up.command("status", sent.stdout.strip(), "--watch")
+    assert watched.stdout.splitlines()[-1].startswith("settled: expected=2 delivered=2")
+    text = up.command("sink", "list", "--channel", "sms").stdout.split()
+    assert text[1:] == ["sms", "accepted", "gateway-a", "+447700900123", '"Ring."']
+    push = up.command("sink", "list", "--last", "9", "--channel", "push", "--json")
+    assert json.loads(push.stdout)["to"] == ["phone"]
 
 
 def _an_import_says_what_was_wrong(up: Up) -> None:
@@ -155,6 +167,10 @@ async def _ctrl_c_leaves_nothing_behind(up: Up) -> None:
     pids = [pid for named in ready["pids"].values() for pid in named]
     assert [pid for pid in pids if _exists(pid)] == []
     assert not up.ready_file.exists()
+    assert "fogbell up" in up.command("sink", "list").stderr
+    assert "Did you mean" not in "".join(
+        log.read_text() for log in (up.directory / "data" / "logs").glob("*.log")
+    )
     gone = up.command("status", "00000000-0000-0000-0000-000000000000")
     assert (gone.returncode, "fogbell up" in gone.stderr) == (1, True)
 

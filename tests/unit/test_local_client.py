@@ -66,6 +66,19 @@ def test_a_post_says_only_what_was_given() -> None:
     assert send.said(["email"], "welcome", None, None, None) == {"template": "welcome"}
 
 
+def test_an_address_tells_its_channel() -> None:
+    assert send.address("+447700900123") == {"sms": "+447700900123"}
+    assert send.address("fcm:t:1") == {"push": [{"provider": "fcm", "token": "t:1"}]}
+    assert send.channels_of(["+447700900123", "fcm:t", "+447700900124"]) == ["sms", "push"]
+    assert send.channels_of(["a@b.test"]) == send.channels_of([]) == ["email"]
+
+
+def test_addresses_of_several_channels_are_one_persons() -> None:
+    assert send.audience(["a@b.test", "+1", "c@b.test"], [], []) == {
+        "addresses": [{"email": "a@b.test", "sms": "+1"}, {"email": "c@b.test"}]
+    }
+
+
 def test_every_channel_gets_its_content_from_the_same_words() -> None:
     channels = ["inbox", "webhook", "sms", "push", "apprise"]
     content = send.said(channels, None, "S", "T", None)["content"]
@@ -159,7 +172,7 @@ def test_the_demos_webhooks_lead_to_the_sink_alone() -> None:
     assert b"example.test/" not in content
     assert content.count(b"http://127.0.0.1:4321/unavailable/") == 50
     assert content.count(b"http://127.0.0.1:4321/") == 1000
-    assert len(audience.ids(content)) == 1000
+    assert len(audience.people(content)) == 1000
 
 
 def test_a_worker_is_killed_by_what_is_delivered_of_what_is_known() -> None:

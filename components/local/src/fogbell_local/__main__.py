@@ -2,7 +2,7 @@
 
 import typer
 
-from fogbell_local import cli_servers
+from fogbell_local import cli_servers, cli_sink
 from fogbell_local.client import endpoints, inbox, keys, recipients, suppressions, templates
 from fogbell_local.client.changes import cancel, replay
 from fogbell_local.client.send import send
@@ -30,6 +30,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(endpoints.app, name="endpoints")
 app.add_typer(inbox.app, name="inbox")
 app.add_typer(cli_servers.app, name="servers")
+app.add_typer(cli_sink.app, name="sink")
 
 
 def main() -> None:

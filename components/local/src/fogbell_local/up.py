@@ -115,15 +115,21 @@ def banner(own: Ready, options: Options, logs: Path) -> Iterator[str]:
     yield f"  API key   {own['api_key']}"
     yield f"  MongoDB   {own['mongodb']}"
     yield f"  RabbitMQ  {own['rabbitmq']}"
-    yield f"  sink      {mail}, webhooks {sink['webhook']}, log {sink['log']}"
+    yield f"  sink      {mail}, webhooks {sink['webhook']}"
+    yield f"            SMS {', then '.join(sink['sms'])}"
+    yield f"            push (FCM) {sink['fcm']}"
+    yield f"            log {sink['log']}"
     yield from (f"  metrics   {url} ({label})" for label, url in own["metrics"].items())
     yield f"  logs      {logs}"
     yield "\nChanged for this machine:\n"
     yield from (f"  {change}" for change in options.changes)
     yield "\nTry, in another terminal:\n"
     yield from (f"  {command}" for command in commands(own))
-    yield "\nor: fogbell send --to bob@example.org --subject Hello --text 'The bell rang.'"
-    yield "    fogbell inbox open ann\n"
+    yield "\nor:\n"
+    yield "  fogbell send --to bob@example.org --subject Hello --text 'The bell rang.'"
+    yield "  fogbell send --to +447700900123 --to fcm:my-phone --text 'The bell rang.'"
+    yield "  fogbell sink list"
+    yield "  fogbell inbox open ann\n"
 
 
 def commands(own: Ready) -> list[str]:

@@ -12,9 +12,14 @@ from fogbell_local.client.problems import ClientError, reporting
 
 Json = dict[str, Any]
 
+_DEVICE = "fcm:"
+
 
 def send(
-    to: Annotated[list[str] | None, typer.Option(help="An e-mail address; repeatable.")] = None,
+    to: Annotated[
+        list[str] | None,
+        typer.Option(help="An e-mail address, a number (+44...), fcm:TOKEN; repeatable."),
+    ] = None,
     recipient: Annotated[
         list[str] | None, typer.Option(help="The id of a recipient; repeatable.")
     ] = None,
@@ -23,7 +28,7 @@ def send(
     ] = None,
     channel: Annotated[
         list[str] | None,
-        typer.Option(help="email, webhook, inbox, ...; repeatable. [default: email]"),
+        typer.Option(help="email, webhook, inbox, ...; repeatable. [default: as --to is]"),
     ] = None,
     subject: Annotated[str | None, typer.Option(help="Subject or title.")] = None,
     text: Annotated[str | None, typer.Option(help="The text; Liquid.")] = None,
@@ -41,7 +46,7 @@ def send(
 ) -> None:
     """Post one notification and print its id."""
     with reporting():
-        channels = channel or ["email"]
+        channels = channel or channels_of(to or [])
         body: Json = {
             "audience": audience(to or [], recipient or [], group or []),
             "channels": channels,
@@ -63,11 +68,41 @@ def audience(to: list[str], recipients: list[str], groups: list[str]) -> Json:
     if not (to or recipients or groups):
         raise ClientError("to whom? Give --to ADDRESS, --recipient ID or --group NAME")
     parts = {
-        "addresses": [{"email": address} for address in to],
+        "addresses": people(to),
         "recipients": recipients,
         "groups": groups,
     }
     return {name: part for name, part in parts.items() if part}
+
+
+def address(word: str) -> Json:
+    """The address that one ``--to`` names: a number starts with +, a device with ``fcm:``."""
+    if word.startswith("+"):
+        return {"sms": word}
+    if word.startswith(_DEVICE):
+        return {"push": [{"provider": "fcm", "token": word.removeprefix(_DEVICE)}]}
+    return {"email": word}
+
+
+def people(to: list[str]) -> list[Json]:
+    """Whom ``to`` names: a number behind a mailbox is the same person's, a second mailbox is not.
+
+    Apart, each would be skipped on the other's channel.
+    """
+    found: list[Json] = []
+    for word in to:
+        part = address(word)
+        person = next((known for known in found if not known.keys() & part.keys()), None)
+        if person is None:
+            found.append(part)
+        else:
+            person.update(part)
+    return found
+
+
+def channels_of(to: list[str]) -> list[str]:
+    """The channels that the addresses of ``to`` are of; e-mail where there are none."""
+    return list(dict.fromkeys(name for word in to for name in address(word))) or ["email"]
 
 
 def said(
