@@ -5,7 +5,7 @@ const MARKS = { seen: ["seen_at"], read: ["seen_at", "read_at"], archive: ["arch
 const LONGEST_PAUSE = 30; // seconds
 export const UNREAD_CAP = 100; // intake counts no further: show "99+"
 
-const isUnread = (item) => Boolean(item && !item.read_at && !item.archived_at);
+const isUnread = (item) => Number(!item.read_at && !item.archived_at);
 
 export class Inbox {
   items = new Map(); // by id: each item once, however often it is shown
@@ -20,6 +20,7 @@ export class Inbox {
   #loaded = Promise.resolve();
   #next; // undefined before the first page, null after the last
   #unread = 0;
+  #countedUntil = ""; // the newest item that intake's own count knew
   #failures = 0; // since the stream was last ready
   #timer;
   #closed = false;
@@ -96,7 +97,10 @@ export class Inbox {
       this.#lastEventId = event.lastEventId;
       await this.#loaded;
       const item = JSON.parse(event.data);
-      if (!this.items.has(item.id)) this.#put(item, true); // across a cut, items may come twice
+      if (this.items.has(item.id)) return; // across a cut, items may come twice
+      this.#put(item, true);
+      // What a cut held back is in the list's count already, also where its page did not reach.
+      if (item.stored_at > this.#countedUntil) this.#count(isUnread(item));
     });
     stream.addEventListener("expired", () => {
       stream.close();
@@ -129,7 +133,10 @@ export class Inbox {
       this.#next = page.next;
       this.#tell("more", Boolean(page.next));
     }
-    this.#tell("unread", (this.#unread = page.unread));
+    if (after) return;
+    this.#countedUntil = page.items[0]?.stored_at ?? "";
+    this.#unread = page.unread;
+    this.#count(0);
   }
 
   async #request(method, path) {
@@ -167,14 +174,19 @@ export class Inbox {
   }
 
   #change(id, fields, value) {
+    const before = this.items.get(id);
     const changes = fields.map((field) => [field, value(field)]);
-    this.#put({ ...this.items.get(id), ...Object.fromEntries(changes) }, false);
+    const item = { ...before, ...Object.fromEntries(changes) };
+    this.#put(item, false);
+    this.#count(isUnread(item) - isUnread(before));
   }
 
   #put(item, isNew) {
-    const change = isUnread(item) - isUnread(this.items.get(item.id));
     this.items.set(item.id, item);
     this.#tell("item", item, isNew);
+  }
+
+  #count(change) {
     if (this.#unread < UNREAD_CAP) this.#unread += change; // at the cap, only intake can count
     this.#tell("unread", this.#unread);
   }

@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http.server import ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
@@ -37,6 +37,9 @@ CHROMIUM = [
 ]
 
 expect.set_options(timeout=15_000)
+
+MORE_THAN_A_PAGE = [f"m{n}" for n in range(60)]
+"""So many that the list alone does not bring them."""
 
 Open = Callable[[Intake, str], Awaitable[Page]]
 
@@ -106,6 +109,19 @@ async def is_live(page: Page) -> None:
 async def shows(page: Page, *expected: str) -> None:
     """Wait until these titles stand there, newest first, and no other."""
     await expect(titles(page)).to_have_text(list(expected))
+
+
+async def tell_of_an_hour_ago(intake: Intake, recipient: str, title: str) -> None:
+    """A live item, from whose event a stream resumes behind an hour ago."""
+    then = datetime.now(UTC) - timedelta(hours=1)
+    stored = await store_history(intake.db, recipient, [title], then, timedelta())
+    await announce(intake.publisher, recipient, stored)
+
+
+async def store_half_an_hour_ago(db: Database, recipient: str, new: list[str]) -> None:
+    """What only a stream that resumes shows: one that starts anew looks a few seconds back."""
+    then = datetime.now(UTC) - timedelta(minutes=30)
+    await store_history(db, recipient, new, then, timedelta(seconds=1))
 
 
 async def test_what_is_posted_appears_at_once_above_what_was_there(
@@ -219,18 +235,18 @@ async def test_nothing_is_missing_nor_doubled_after_intake_was_away(
         assert port is not None
         page = await open_inbox(first, sign(ann))
         await is_live(page)
-        await first.tell(ann, "one")
+        await tell_of_an_hour_ago(first, ann, "one")
         await shows(page, "one")
     await expect(page.get_by_text("Connecting")).to_be_visible()
     database = Database(place.mongo_uri, place.name)
-    await store_items(database, ann, ["two"])
+    await store_half_an_hour_ago(database, ann, MORE_THAN_A_PAGE)
     database.close()
     async with place.intake(cors_origins=origins, port=port) as second:
-        await shows(page, "two", "one")
+        await shows(page, *reversed(MORE_THAN_A_PAGE), "one")
         await is_live(page)
-        await second.tell(ann, "three")
-        await shows(page, "three", "two", "one")
-        await expect(page.get_by_text("3 unread")).to_be_visible()
+        await second.tell(ann, "last")
+        await shows(page, "last", *reversed(MORE_THAN_A_PAGE), "one")
+        await expect(page.get_by_text("62 unread")).to_be_visible()
         await page.close()
 
 
@@ -241,16 +257,16 @@ async def test_a_token_whose_time_is_over_is_asked_for_and_nothing_is_missed(
     await expect(page.get_by_role("alert").filter(has_text="has expired")).to_be_visible()
     await give(page, sign(ann))
     await is_live(page)
-    await shop.tell(ann, "before")
+    await tell_of_an_hour_ago(shop, ann, "before")
     await shows(page, "before")
     # What the hub does with a stream whose token has come to its end.
     for stream in shop.hub._all():
         stream.end(EXPIRED)
     await expect(page.get_by_label("token")).to_be_focused()
     await expect(page.get_by_text("Connecting")).to_be_visible()
-    await announce(shop.publisher, ann, await store_items(shop.db, ann, ["meanwhile"]))
+    await store_half_an_hour_ago(shop.db, ann, MORE_THAN_A_PAGE)
     await give(page, sign(ann))
-    await shows(page, "meanwhile", "before")
+    await shows(page, *reversed(MORE_THAN_A_PAGE), "before")
 
 
 async def give(page: Page, token: str) -> None:
