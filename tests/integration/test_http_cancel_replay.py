@@ -12,7 +12,7 @@ from tests.support.directory import Intake, directory_intake
 from tests.support.waiting import eventually
 
 from fogbell.model.status import DeliveryStatus
-from fogbell.store import cancelling, replaying
+from fogbell.store import cancelling, claims, expansions, replaying
 from fogbell_intake.routes import changes
 
 S = DeliveryStatus
@@ -55,6 +55,34 @@ async def test_a_202_says_where_to_look_to_cancel_and_to_replay(intake: Intake) 
         assert (await intake.client.get(links[name])).status_code == 200
     for name in ("replay", "cancel"):
         assert (await intake.client.post(links[name])).status_code == 200
+
+
+async def failed_expansion(intake: Intake) -> UUID:
+    run = UUID(await post(intake, audience={"groups": ["nobody"]}))
+    token = claims.new_token()
+    assert await expansions.take(intake.db, run, token, LEASE)
+    assert await expansions.fail(intake.db, run, token, limit=1, pause=LEASE)
+    return run
+
+
+async def test_a_replay_lets_a_failed_expansion_go_on(intake: Intake) -> None:
+    run = await failed_expansion(intake)
+    shown = (await intake.client.get(f"/v1/notifications/{run}")).json()
+    assert (shown["status"], shown["reason"]) == ("expanding", "expansion_failed")
+    answer = await change(intake, run, "replay")
+    assert answer.status_code == 202
+    resumed = answer.json()
+    assert (resumed["status"], resumed["reason"], resumed["replayed"]) == ("expanding", None, None)
+    assert await expansions.take(intake.db, run, "another", LEASE)
+    assert (await change(intake, run, "replay")).status_code == 409
+
+
+async def test_a_cancelled_notification_ends_though_its_expansion_has_failed(
+    intake: Intake,
+) -> None:
+    run = await failed_expansion(intake)
+    answer = await change(intake, run, "cancel")
+    assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
 
 
 class TestCancel:

@@ -66,6 +66,7 @@ class TemplateVersion(TypedDict):
 class _Notification(TypedDict):
     id: str
     status: str
+    reason: str | None
     lane: str
     origin: Origin
     channels: list[str]

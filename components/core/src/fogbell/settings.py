@@ -73,6 +73,9 @@ class ProtocolSettings(Group):
     lost_leases_limit: int = Field(default=3, ge=1)
     """A delivery that loses so many leases while it is tried alone is dead: it ends workers."""
 
+    expansion_failures: int = Field(default=5, ge=1)
+    """An expansion that a defect ends so often in a row, without progress, is given up."""
+
     record_interval_seconds: float = Field(default=0.05, ge=0, le=0.1)
     """For how long outcomes of the bulk lane gather before they are written."""
 

@@ -46,6 +46,7 @@ def _notification(n: Notification, reached: Progress | None, status: Notificatio
     return {
         "id": str(n.id),
         "status": status.value,
+        "reason": n.reason,
         "lane": n.lane.value,
         "origin": {"type": n.origin.type.value, "app": n.origin.app},
         "channels": [channel.value for channel in n.channels],

@@ -93,10 +93,14 @@ class PinnedTemplate(BaseModel):
 
 
 class NotificationAnswer(BaseModel):
-    """A notification. Totals are null in lists until they are final; ``as_of`` dates a summary."""
+    """A notification. Totals are null in lists until they are final; ``as_of`` dates a summary.
+
+    ``reason`` says why it does not go on: ``expansion_failed``, or null.
+    """
 
     id: UUID
     status: NotificationStatus
+    reason: str | None
     lane: Lane
     origin: Origin
     channels: list[Channel]

@@ -184,10 +184,11 @@ class Worker:
                 lease=timedelta(seconds=protocol.lease_seconds),
                 grace=timedelta(seconds=protocol.grace_seconds),
                 look_after=timedelta(seconds=protocol.settle_seconds),
+                failures=protocol.expansion_failures,
             ),
             self.metrics.unknown_variable,
         )
-        runner = ExpansionRunner(expander)
+        runner = ExpansionRunner(expander, self.metrics.expansion_failed)
         return _Served(self._consumer(self._topology.expansion, PREFETCH, runner), runner)
 
     def _consumer(

@@ -1,11 +1,13 @@
 """Expanding large audiences: one notification at a time a process, from its own queue."""
 
 import asyncio
+from collections.abc import Callable
+from uuid import UUID
 
 import structlog
 
 from fogbell.broker import Received
-from fogbell.expansion.expander import Expander
+from fogbell.expansion.expander import Expander, ExpansionFailedError
 from fogbell.store.database import StoreUnavailableError
 
 log = structlog.get_logger(__name__)
@@ -15,10 +17,14 @@ PREFETCH = 1
 
 
 class ExpansionRunner:
-    """Takes notifications off the expansion queue until it is stopped."""
+    """Takes notifications off the expansion queue until it is stopped.
 
-    def __init__(self, expander: Expander) -> None:
+    ``count_failure`` is called with ``tried_again`` or ``given_up`` for each that a defect ended.
+    """
+
+    def __init__(self, expander: Expander, count_failure: Callable[[str], None]) -> None:
         self._expander = expander
+        self._count_failure = count_failure
         self._waiting: asyncio.Queue[Received] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
 
@@ -40,19 +46,24 @@ class ExpansionRunner:
         while True:
             message = await self._waiting.get()
             for notification_id in message.ids.ids:
-                try:
-                    expansion = await self._expander.expand(notification_id)
-                except StoreUnavailableError:
-                    # The sweep queues it again once its lease is over.
-                    log.warning("expansion_interrupted", notification=str(notification_id))
-                except Exception:
-                    log.exception("expansion_failed", notification=str(notification_id))
-                else:
-                    if expansion is not None:
-                        log.info(
-                            "expanded",
-                            notification=str(notification_id),
-                            inserted=expansion.inserted,
-                            finished=expansion.finished,
-                        )
+                await self._expand(notification_id)
             message.finish()
+
+    async def _expand(self, notification_id: UUID) -> None:
+        """Whatever comes of it, the message is done with: the sweep queues it again."""
+        told = str(notification_id)
+        try:
+            expansion = await self._expander.expand(notification_id)
+        except StoreUnavailableError:
+            log.warning("expansion_interrupted", notification=told)
+        except ExpansionFailedError as error:
+            self._count_failure("given_up" if error.given_up else "tried_again")
+            log.exception("expansion_failed", notification=told, given_up=error.given_up)
+        else:
+            if expansion is not None:
+                log.info(
+                    "expanded",
+                    notification=told,
+                    inserted=expansion.inserted,
+                    finished=expansion.finished,
+                )

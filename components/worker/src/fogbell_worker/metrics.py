@@ -81,6 +81,12 @@ class WorkerMetrics:
             "Messages that were no message of ours and went to the dead letters.",
             registry=self.registry,
         )
+        self._expansion_failures = Counter(
+            "fogbell_expansion_failures",
+            "Expansions that a defect has ended: tried_again, or given_up until a replay.",
+            ["outcome"],
+            registry=self.registry,
+        )
         self.unknown_variable = unknown_variable_counter(self.registry)
 
     def recorded(self, record: Record, now: datetime) -> None:
@@ -109,6 +115,10 @@ class WorkerMetrics:
     def _observe(self, channel: str, attempt: Attempt) -> None:
         seconds = (attempt.finished_at - attempt.started_at).total_seconds()
         self._duration.labels(channel, attempt.provider).observe(max(0.0, seconds))
+
+    def expansion_failed(self, outcome: str) -> None:
+        """A defect has ended an expansion: ``tried_again`` or ``given_up``."""
+        self._expansion_failures.labels(outcome).inc()
 
     def undecodable(self) -> None:
         """A message went to the dead letters."""

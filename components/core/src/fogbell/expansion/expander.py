@@ -40,11 +40,23 @@ EVENT_ITEMS = 500
 
 @dataclass(frozen=True, slots=True)
 class ExpansionSettings:
-    """``lease`` and ``grace`` as for deliveries; ``look_after``: the first look for its end."""
+    """``lease`` and ``grace`` as for deliveries; ``look_after``: the first look for its end.
+
+    After ``failures`` in a row, by a defect and without progress, an expansion is given up.
+    """
 
     lease: timedelta = timedelta(seconds=60)
     grace: timedelta = timedelta(seconds=30)
     look_after: timedelta = timedelta(seconds=5)
+    failures: int = 5
+
+
+class ExpansionFailedError(Exception):
+    """A defect has ended an expansion. ``given_up``: once too often, so it is not tried again."""
+
+    def __init__(self, *, given_up: bool) -> None:
+        super().__init__("it is given up" if given_up else "it is tried again")
+        self.given_up = given_up
 
 
 @dataclass(slots=True)
@@ -71,7 +83,11 @@ class Expander:
         self._on_unknown = on_unknown
 
     async def expand(self, notification_id: UUID) -> Expansion | None:
-        """Expand, or take up what was left half-way; None where nothing is due or it is leased."""
+        """Expand, or take up what was left half-way; None where nothing is due or it is leased.
+
+        Raises `StoreUnavailableError`: the sweep queues it again; `ExpansionFailedError` where it
+        ended by a defect.
+        """
         token = new_token()
         lease = await expansions.take(self._db, notification_id, token, self._settings.lease)
         if lease is None:
@@ -91,7 +107,21 @@ class Expander:
             with contextlib.suppress(StoreUnavailableError):
                 await expansions.give_back(self._db, notification_id, token)
             raise
+        except Exception as error:
+            if isinstance(error, StoreUnavailableError):
+                raise
+            raise await self._failed(notification_id, token) from error
         return expansion
+
+    async def _failed(self, notification_id: UUID, token: str) -> ExpansionFailedError:
+        given_up = await expansions.fail(
+            self._db,
+            notification_id,
+            token,
+            limit=self._settings.failures,
+            pause=self._settings.grace,
+        )
+        return ExpansionFailedError(given_up=given_up)
 
     async def _walk(self, lease: ExpansionLease, expansion: Expansion) -> None:
         planner = Planner(await load_contents(self._db, lease.notification), self._on_unknown)

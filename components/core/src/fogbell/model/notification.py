@@ -110,6 +110,8 @@ class Notification:
     settled_at: datetime | None = None
     expected: int | None = None
     expected_by_channel: Counts | None = None
+    reason: str | None = None
+    """Why it does not go on: its expansion has failed."""
     reports: frozenset[EventType] = frozenset()
     """Which of its events the app is to be told: decided when it was accepted."""
 

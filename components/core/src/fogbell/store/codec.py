@@ -26,6 +26,7 @@ _PLAIN = (
     "request_hash",
     "expected",
     "expected_by_channel",
+    "reason",
 )
 
 

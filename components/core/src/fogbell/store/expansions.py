@@ -17,6 +17,11 @@ from fogbell.store.codec import notification_value
 from fogbell.store.counting import count_expanded
 from fogbell.store.database import Database, Document, store_call
 
+FAILED = "expansion_failed"
+"""The notification's reason where its expansion has been given up."""
+
+_MOST_DOUBLINGS = 10
+
 COUNT_LEASE = timedelta(seconds=30)
 """Renewed before each piece that is counted, which takes half a second or so."""
 
@@ -52,6 +57,7 @@ async def take(
             "_id": notification_id,
             "expanded_at": {"$exists": False},
             "cancelled_at": {"$exists": False},
+            "reason": {"$exists": False},
             # Missing dates sort below every date: never sent later, never leased.
             "$expr": {
                 "$and": [
@@ -176,6 +182,60 @@ async def give_back(db: Database, notification_id: UUID, token: str) -> None:
         {"_id": notification_id, "expansion.owner": token},
         [{"$set": {"sweep_at": "$$NOW"}}, {"$unset": ["expansion.owner", "expansion.until"]}],
     )
+
+
+@store_call
+async def fail(
+    db: Database, notification_id: UUID, token: str, *, limit: int, pause: timedelta
+) -> bool:
+    """End the lease after a defect, to be taken up again after ``pause``, doubled each time.
+
+    After ``limit`` failures at the same cursor it is given up until `resume`: then True. What is
+    inserted stays, and is sent.
+    """
+    cursor: Document = {"$ifNull": ["$expansion.cursor", None]}
+    same = {"$eq": [{"$ifNull": ["$expansion.failed_cursor", None]}, cursor]}
+    failures = {"$ifNull": ["$expansion.failures", 0]}
+    over = {"$gte": ["$expansion.failures", limit]}
+    doublings = {"$min": [{"$subtract": ["$expansion.failures", 1]}, _MOST_DOUBLINGS]}
+    wait = {"$toLong": {"$multiply": [milliseconds(pause), {"$pow": [2, doublings]}]}}
+    document: Mapping[str, Any] | None = await db.notifications.find_one_and_update(
+        {
+            "_id": notification_id,
+            "expansion.owner": token,
+            "cancelled_at": {"$exists": False},
+        },
+        [
+            {"$set": {"expansion.failures": {"$cond": [same, {"$add": [failures, 1]}, 1]}}},
+            {
+                "$set": {
+                    "expansion.failed_cursor": cursor,
+                    "reason": {"$cond": [over, FAILED, "$$REMOVE"]},
+                    "sweep_at": {"$cond": [over, "$$REMOVE", {"$add": ["$$NOW", wait]}]},
+                }
+            },
+            {"$unset": ["expansion.owner", "expansion.until"]},
+        ],
+        projection={"reason": True},
+        return_document=ReturnDocument.AFTER,
+    )
+    return document is not None and document.get("reason") == FAILED
+
+
+@store_call
+async def resume(db: Database, notification_id: UUID, grace: timedelta) -> bool:
+    """Let an expansion that was given up go on from its cursor; False where it was not.
+
+    The sweep queues it after ``grace``, unless it is queued before.
+    """
+    result = await db.notifications.update_one(
+        {"_id": notification_id, "reason": FAILED, "cancelled_at": {"$exists": False}},
+        [
+            {"$set": {"sweep_at": {"$add": ["$$NOW", milliseconds(grace)]}}},
+            {"$unset": ["reason", "expansion.failures", "expansion.failed_cursor"]},
+        ],
+    )
+    return bool(result.matched_count)
 
 
 @store_call

@@ -15,7 +15,7 @@ from fogbell.broker import Publisher
 from fogbell.model.api_key import Scope
 from fogbell.model.status import PUSH_CHANNELS, SETTLED, Channel, DeliveryStatus
 from fogbell.replay import Replayed, ReplayTimes, put_back
-from fogbell.store import cancelling, progress, replaying
+from fogbell.store import cancelling, expansions, progress, replaying
 from fogbell.store.database import Database
 from fogbell.store.replaying import Refusal, Selection
 from fogbell_intake import problem_types as types
@@ -66,7 +66,10 @@ async def _settle_cancelled(db: Database, wanted: UUID, settings: PostingSetting
 
 
 async def replay(request: Request) -> Response:
-    """200 with the notification and how many deliveries are back, 202 while pages go on."""
+    """200 with the notification and how many deliveries are back, 202 while pages go on.
+
+    Of a notification whose expansion has failed it is the expansion that goes on: 202.
+    """
     query(request)
     body = {} if is_empty(request) else await json_object(request)
     selection = _selection(validate(ReplayBody, body))
@@ -93,6 +96,8 @@ async def _replayed(
     """None where it goes on after the answer. Raises a 404 or 409 `Problem`."""
     settings = _settings(request)
     refusal = await replaying.refusal(db, wanted, selection)
+    if refusal is Refusal.EXPANDING and await _resumed(request, db, wanted):
+        return None
     if refusal is not None:
         raise _refused(refusal)
     if not await replaying.anything(db, wanted, selection):
@@ -105,6 +110,15 @@ async def _replayed(
     times = ReplayTimes(settings.expansion_grace, settings.expansion_grace, settings.look_after)
     work = put_back(db, publisher, begun, times)
     return await _chores(request).run("replay", work, ANSWER_WITHIN)
+
+
+async def _resumed(request: Request, db: Database, wanted: UUID) -> bool:
+    """Whether it was an expansion that had failed, which goes on now where it had stopped."""
+    if not await expansions.resume(db, wanted, _settings(request).expansion_grace):
+        return False
+    publisher: Publisher = request.app.state.publisher
+    await publisher.publish_expansion(wanted)
+    return True
 
 
 _REFUSALS = {

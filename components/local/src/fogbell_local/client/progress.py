@@ -26,7 +26,7 @@ def outstanding(document: Mapping[str, Any]) -> int:
 
 def table(document: Mapping[str, Any]) -> Table:
     """Totals by channel and status; a sum where there are several channels."""
-    title = f"{document['id']}  {document['status']}"
+    title = f"{document['id']}  {_state(document)}"
     result = Table(title=title, title_justify="left", caption_justify="left", box=box.SIMPLE_HEAD)
     result.add_column("channel")
     for status in STATUSES:
@@ -50,7 +50,12 @@ def line(document: Mapping[str, Any]) -> str:
     counts = [f"{status}={totals[status]}" for status in STATUSES if totals.get(status)]
     expected = document["expected"]
     counts.insert(0, f"expected={'?' if expected is None else expected}")
-    return f"{document['status']}: {' '.join(counts)}"
+    return f"{_state(document)}: {' '.join(counts)}"
+
+
+def _state(document: Mapping[str, Any]) -> str:
+    reason = document.get("reason")
+    return f"{document['status']} ({reason})" if reason else str(document["status"])
 
 
 def _cells(counts: Mapping[str, int]) -> list[str]:
