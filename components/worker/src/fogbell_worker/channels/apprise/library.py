@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import threading
+import warnings
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -48,6 +49,11 @@ class Said:
 
     accepted: bool
     status: str | None = None
+
+
+def leave_environment() -> None:
+    """Have requests use neither a proxy nor a ``.netrc``: it can be told in no other way."""
+    os.environ.update(NO_PROXY="*", no_proxy="*", NETRC=os.devnull)
 
 
 @cache
@@ -103,8 +109,14 @@ class Target:
         return Said(bool(accepted), _seen.status)
 
 
+@cache
 def _manager() -> Any:
-    return NotificationManager()
+    _silence()
+    manager = NotificationManager()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # some plugins import what the standard library will drop
+        manager.load_modules()
+    return manager
 
 
 def _plugin(scheme: str, url: str) -> Any:
@@ -114,7 +126,7 @@ def _plugin(scheme: str, url: str) -> Any:
         found = _manager()[scheme].parse_url(url.replace("/#", "/%23"))
         plugin = None
         if found and found.get("schema") == scheme:
-            plugin = apprise.Apprise.instantiate(found, asset=_asset())
+            plugin = apprise.Apprise.instantiate(found, asset=_asset(), suppress_exceptions=False)
     except Exception as error:
         raise BadTargetError("Apprise cannot read it") from error
     if plugin is None:
@@ -164,15 +176,10 @@ class _Statuses(logging.Handler):
         return None
 
 
-@cache
-def prepare() -> None:
-    """Once a process, before the first target: what Apprise and requests take from the
-    environment, and what they log.
-    """
+def _silence() -> None:
+    """Apprise logs what it was given, tokens included, and urllib3 the paths of requests."""
     ours = logging.getLogger("apprise")
     ours.handlers, ours.propagate = [_Statuses()], False
     ours.setLevel(logging.WARNING)
     for name in ("urllib3", "requests"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    # requests can be told in no other way that there is neither a proxy nor a .netrc
-    os.environ.update(NO_PROXY="*", no_proxy="*", NETRC=os.devnull)

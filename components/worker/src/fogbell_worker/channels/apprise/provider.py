@@ -42,7 +42,7 @@ class AppriseProvider:
         self._settings = settings
         self._limits = library.Limits(settings.connect_timeout, settings.read_timeout)
         self._threads: Threads[Reply] = Threads(settings.threads)
-        library.prepare()
+        library.leave_environment()
         free = sorted(scheme for scheme in settings.schemes if library.names_host(scheme))
         if free:
             log.warning("apprise_schemes_reach_any_host", schemes=free)
