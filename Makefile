@@ -41,7 +41,7 @@ demo: setup
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy components/core/src components/intake/src components/worker/src components/retry/src components/client/src components/local/src tests
+	$(BIN)/mypy components/core/src components/intake/src components/worker/src components/retry/src components/client/src components/local/src tests docs/examples/python
 	$(BIN)/lint-imports
 
 test: lint
