@@ -161,6 +161,15 @@ async def test_without_mongodb_every_post_that_waits_is_refused_and_later_ones_a
     db.close()
 
 
+async def test_a_post_whose_caller_has_gone_before_its_commit_is_not_stored(db: Database) -> None:
+    async with accepting_for(db) as accepter:
+        tasks = [asyncio.create_task(accepter.accept(_post(db), keyed=False)) for _ in range(3)]
+        await asyncio.sleep(0)
+        tasks[1].cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    assert await _stored(db) == (2, 2)
+
+
 async def test_too_many_that_wait_are_refused_at_once(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -140,6 +140,8 @@ class Accepter:
                 waiting.fail(error)
 
     def _take(self) -> list[_Waiting]:
+        # Who was answered meanwhile (503, MongoDB is away) may have asked again since.
+        self._waiting = [w for w in self._waiting if not w.done.done()]
         size = deliveries = 0
         for waiting in self._waiting[:MOST_POSTS]:
             deliveries += len(waiting.post.deliveries)

@@ -15,6 +15,7 @@ from fogbell.broker import EventListener
 from fogbell.connections import Connections
 from fogbell.store.database import Database, StoreUnavailableError
 from fogbell.store.indexes import ensure_indexes
+from fogbell.store.presence import Presence
 from fogbell.telemetry.health import serve_health
 from fogbell_intake import openapi, problems
 from fogbell_intake.accepting import Accepter
@@ -88,6 +89,8 @@ async def _open(app: Starlette, settings: IntakeSettings, stack: contextlib.Asyn
     stack.callback(database.close)
     state.prepared = asyncio.Event()
     _background(stack, _prepare(database, state.prepared))
+    state.presence = presence = Presence(database)
+    _background(stack, presence.watch())
 
     state.publisher = publisher = servers.publisher
     publisher.start()

@@ -13,6 +13,7 @@ from starlette.routing import Route as StarletteRoute
 
 from fogbell.model.api_key import Scope
 from fogbell.store.database import Database
+from fogbell.store.presence import Presence
 from fogbell_intake.auth import Caller, KeyRing
 from fogbell_intake.describing import About
 
@@ -26,7 +27,8 @@ class Route:
     """One route. Without a ``scope`` no API key is asked for: the page is public, or the endpoint
     knows callers of another kind (recipients' tokens), which ``authentication`` then names.
     ``about`` is for the interface's document. ``cost`` is what a request takes of the key's limit;
-    with 0 the endpoint charges the key itself, by what it was sent.
+    with 0 the endpoint charges the key itself, by what it was sent. ``prompt``: it has nothing to
+    answer without MongoDB, and says so within seconds.
     """
 
     method: str
@@ -36,6 +38,7 @@ class Route:
     authentication: str = "api_key"
     about: About = UNDESCRIBED
     cost: int = 1
+    prompt: bool = False
 
 
 def public(path: str, endpoint: Endpoint, about: About = UNDESCRIBED) -> Route:
@@ -62,14 +65,23 @@ def _dispatcher(methods: dict[str, Route]) -> Endpoint:
         # Starlette lets HEAD in where there is a GET.
         route = methods[request.method if request.method in methods else "GET"]
         request.state.route = route.path
-        if route.scope is not None:
-            keys: KeyRing = request.app.state.keys
-            request.state.caller = await keys.admit(request, route.scope)
-            if route.cost:
-                await keys.charge(request.state.caller, route.cost)
+        if route.scope is None:
+            return await route.endpoint(request)
+        presence: Presence = request.app.state.presence
+        async with presence.needed():
+            await _admit(request, route, route.scope)
+            if route.prompt:
+                return await route.endpoint(request)
         return await route.endpoint(request)
 
     return dispatch
+
+
+async def _admit(request: Request, route: Route, scope: Scope) -> None:
+    keys: KeyRing = request.app.state.keys
+    request.state.caller = await keys.admit(request, scope)
+    if route.cost:
+        await keys.charge(request.state.caller, route.cost)
 
 
 def caller(request: Request) -> Caller:

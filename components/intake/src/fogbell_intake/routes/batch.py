@@ -142,5 +142,6 @@ ROUTES = (
         Scope.SEND,
         about=About({200: BatchAnswer}, Body(BatchBody)),
         cost=0,
+        prompt=True,
     ),
 )

@@ -131,6 +131,7 @@ ROUTES = (
         post,
         Scope.SEND,
         about=About({202: AcceptedAnswer}, Body(NotificationBody), (_KEY,)),
+        prompt=True,
     ),
     Route(
         "GET",
