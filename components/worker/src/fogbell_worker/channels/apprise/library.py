@@ -20,7 +20,7 @@ from apprise.manager_plugins import NotificationManager
 _NAME_HOSTS = frozenset({"bluesky", "bsky", "nostr"})
 """Schemes that reach a host which the address leads to, although their templates name none."""
 
-_STATUS = re.compile(r"\berror=([1-5][0-9]{2})\b")
+_STATUS = re.compile(r"\berror=([1-5][0-9]{2})(?:[0-9]{2})?\b")  # ntfy: 42901
 
 
 class BadTargetError(ValueError):
