@@ -63,6 +63,9 @@ def test_a_directory_keeps_its_ports_because_its_data_names_them(tmp_path: Path)
     first = ports.kept_ports(tmp_path, 3)
     assert len(set(first)) == 3
     assert ports.kept_ports(tmp_path, 3) == first
+    more = ports.kept_ports(tmp_path, 4)
+    assert more[:3] == first
+    assert ports.kept_ports(tmp_path, 4) == more
 
 
 def test_a_directory_names_one_container_and_its_volume(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What the sink writes down, and whom it refuses."""
 
 import asyncio
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +34,13 @@ def test_a_line_cut_off_by_a_kill_is_left_out(tmp_path: Path) -> None:
     log = tmp_path / "ledger"
     log.write_bytes(MAIL.to_line() + HOOK.to_line()[:-1])
     assert ledger.read(log) == [MAIL]
+
+
+@pytest.mark.parametrize("entry", [MAIL, HOOK], ids=["mail", "webhook"])
+def test_a_line_of_an_older_ledger_is_known_by_its_fields(entry: Entry) -> None:
+    fields = json.loads(entry.to_line())
+    del fields["channel"]
+    assert Entry.from_line(json.dumps(fields).encode()) == entry
 
 
 async def test_a_writer_goes_on_behind_the_last_whole_line(tmp_path: Path) -> None:

@@ -64,7 +64,9 @@ class Entry:
         """Read `to_line` back. Raises ValueError."""
         fields: dict[str, Any] = json.loads(line)
         fields["at"] = datetime.fromisoformat(fields["at"])
-        fields["channel"] = Channel(fields["channel"])
+        # Lines from before there were more than two channels do not say which.
+        known = Channel.WEBHOOK if "path" in fields else Channel.EMAIL
+        fields["channel"] = Channel(fields.get("channel", known))
         fields["outcome"] = Outcome(fields["outcome"])
         fields["to"] = tuple(fields.get("to", ()))
         return cls(**fields)
