@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    field_validator,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from fogbell.model.address import RecipientId
@@ -93,6 +101,15 @@ class CampaignSpec(_Spec):
     throttle: Throttle | None = None
     expires_after: Annotated[str, Field(pattern=DURATION)] | None = None
     """How long after its scheduled time a run may still be sent: ``90m``, ``12h``, ``3d``."""
+
+    @field_validator("content", mode="before")
+    @classmethod
+    def _as_posted(cls, value: object) -> object:
+        """The resource's one name that the HTTP interface writes otherwise."""
+        match value:
+            case {"email": {"replyTo": reply_to, **email}, **others}:
+                return {**others, "email": {**email, "reply_to": reply_to}}
+        return value
 
     @model_validator(mode="after")
     def _one_of_each(self) -> Self:
