@@ -110,6 +110,21 @@ async def test_an_unknown_scope_is_wrong_usage(run: Run) -> None:
     assert (await run("keys", "create", "shop")).exit_code == 2
 
 
+async def test_an_endpoints_secret_is_printed_once(run: Run) -> None:
+    added = await run("endpoints", "add", "https://shop.example/hook")
+    assert added.exit_code == 0
+    assert added.stdout.startswith("whsec_")
+    (listed,) = json.loads((await run("endpoints", "list", "--json")).stdout)
+    assert listed["events"] == ["delivery.settled", "notification.settled"]
+    shown = await run("endpoints", "list")
+    assert listed["id"] in shown.stdout
+    assert added.stdout.strip() not in shown.stdout
+    removed = await run("endpoints", "remove", listed["id"])
+    assert (removed.exit_code, removed.stdout) == (0, f"removed {listed['id']}\n")
+    assert (await run("endpoints", "remove", listed["id"])).exit_code == 1
+    assert (await run("endpoints", "add", "https://x.example", "--event", "x")).exit_code == 2
+
+
 async def test_an_address_is_suppressed_shown_and_removed(run: Run) -> None:
     address = ("email", "ann@example.org")
     assert (await run("suppressions", "show", *address)).exit_code == 1

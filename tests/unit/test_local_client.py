@@ -189,7 +189,8 @@ def test_the_demos_table_shows_both_books() -> None:
 def test_help_names_every_command() -> None:
     result = CliRunner().invoke(app, ["--help"])
     commands = (
-        "up demo send status tail cancel replay recipients templates suppressions keys servers"
+        "up demo send status tail cancel replay recipients templates suppressions keys endpoints"
+        " servers"
     )
     for command in commands.split():
         assert command in result.stdout
