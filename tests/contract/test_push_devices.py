@@ -65,7 +65,7 @@ async def test_a_token_that_fcm_has_forgotten_is_asked_about_once(db: Database) 
     async with served(google.app) as url:
         settings = {"fcm_base_url": url, "fcm_credentials": service_account(url)}
         sender = push_sender(PushSettings.model_validate(settings))
-        async with lane(db, cast("Any", sender)) as at_work:
+        async with lane(db, cast("Any", sender.sender)) as at_work:
             for _ in range(2):
                 new = await posted(db, PHONE, OLD_PHONE)
                 await at_work.work(*(delivery.id for delivery in new))

@@ -169,7 +169,7 @@ async def test_a_token_is_replaced_ahead_of_its_end_while_it_still_serves(
     google.token_answers = [
         JSONResponse({"access_token": "access-2", "expires_in": google.lifetime})
     ]
-    tokens = sender._providers["fcm"]._tokens  # type: ignore[attr-defined]
+    tokens = sender.first._tokens
     assert await tokens.get() == "access-2"
     google.lifetime = 3599
     assert await tokens.get() == "access-2", "what is good serves until its successor is there"

@@ -18,7 +18,7 @@ from tests.support.webpush import Browser, PushService
 
 from fogbell.model.address import Addresses, PushAddress
 from fogbell.model.content import PushContent
-from fogbell.model.outcome import Outcome, Reply
+from fogbell.model.outcome import Fault, Outcome, Reply
 from fogbell.model.status import Channel, Lane
 from fogbell_worker.channels.push import PushSettings
 from fogbell_worker.channels.push.vapid import b64url
@@ -141,7 +141,9 @@ async def test_too_many_messages_wait_as_long_as_the_service_asks(
 ) -> None:
     service.answers = [Response(status_code=429, headers={"Retry-After": "7"})]
     reply = (await sender.send(push(browser.address(url)))).reply
-    assert reply == Reply(Outcome.TRANSIENT, code="429", reason="throttled", retry_after=7.0)
+    assert reply == Reply(
+        Outcome.TRANSIENT, code="429", reason="throttled", retry_after=7.0, fault=Fault.MESSAGE
+    )
 
 
 async def test_a_wrong_key_of_ours_costs_no_browser_its_subscription(

@@ -16,7 +16,7 @@ from tests.support.webhooks import CREATED_AT, Receiver, hang, raw, reply, webho
 
 from fogbell.model.address import Addresses
 from fogbell.model.content import Part, SmsContent, WebhookContent
-from fogbell.model.outcome import Outcome, Reply
+from fogbell.model.outcome import Fault, Outcome, Reply
 from fogbell.model.status import Channel
 from fogbell_worker.channels.webhook import WebhookSettings
 
@@ -118,7 +118,9 @@ async def test_retry_after_is_read_whatever_its_case(
 ) -> None:
     receiver.answers = [reply(429, "rEtRy-AfTeR: 17\r\n")]
     answer = await one(sender, receiver.url)
-    assert answer == Reply(Outcome.TRANSIENT, code="429", reason="throttled", retry_after=17.0)
+    assert answer == Reply(
+        Outcome.TRANSIENT, code="429", reason="throttled", retry_after=17.0, fault=Fault.MESSAGE
+    )
 
 
 async def test_a_redirect_is_not_followed(receiver: Receiver, sender: Attempting) -> None:
@@ -198,7 +200,12 @@ async def test_nobody_listening_is_transient(sender: Attempting) -> None:
     async with Receiver().listen() as receiver:
         url = receiver.url
     reply_ = await one(sender, url)
-    assert reply_ == Reply(Outcome.TRANSIENT, reason="unreachable", detail="ConnectError")
+    assert (reply_.outcome, reply_.reason, reply_.detail) == (
+        Outcome.TRANSIENT,
+        "unreachable",
+        "ConnectError",
+    )
+    assert reply_.fault is Fault.MESSAGE, "one receiver of many"
 
 
 async def test_posts_beyond_the_pools_limit_wait_their_turn(receiver: Receiver) -> None:

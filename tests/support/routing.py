@@ -64,9 +64,14 @@ class Attempting:
         await self.sender.close()
 
     @property
+    def first(self) -> Any:
+        """The first provider."""
+        return self.sender._routes[0].provider
+
+    @property
     def pool(self) -> ConnectionPool:
         """The first relay's."""
-        pool = self.sender._routes[0].provider.pool  # type: ignore[attr-defined]
+        pool = self.first.pool
         assert isinstance(pool, ConnectionPool)
         return pool
 

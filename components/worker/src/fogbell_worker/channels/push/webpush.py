@@ -39,7 +39,7 @@ class WebPushProvider:
     async def send(self, message: ToDevice) -> Reply:
         """Try once. Raises only on cancellation."""
         reply = await self._sent(message)
-        return reply if reply.outcome is Outcome.ACCEPTED else replace(reply, fault=Fault.MESSAGE)
+        return replace(reply, fault=Fault.MESSAGE) if reply.provider_failed else reply
 
     async def _sent(self, given: ToDevice) -> Reply:
         device, message = given.address, push_message(given, self._ttl, datetime.now(UTC))

@@ -43,7 +43,7 @@ class WebhookProvider:
             message.address.url, headers, body, deadline=message.deadline
         )
         if isinstance(answer, Reply):
-            return replace(answer, fault=Fault.MESSAGE)
+            return replace(answer, fault=Fault.MESSAGE) if answer.provider_failed else answer
         return classify_status(answer.status, answer.retry_after, datetime.now(UTC))
 
     def check(self, message: WebhookMessage) -> Reply | None:
