@@ -128,6 +128,23 @@ async def test_a_twin_in_another_process_costs_its_group_nothing(db: Database) -
     assert await _stored(db) == (5 * 21, 5 * 21)
 
 
+async def test_one_conflict_costs_its_group_a_few_commits_and_not_one_each(db: Database) -> None:
+    """Without a key no look-up answers it: it is tried until it is given up, the others once."""
+    stored = _post(db)
+    posts = [stored if n == 37 else _post(db) for n in range(64)]
+    async with accepting_for(db) as accepter:
+        await accepter.accept(stored, keyed=False)
+        async with profiled(db, db.notifications) as entries:
+            answers = await asyncio.gather(
+                *(accepter.accept(post, keyed=False) for post in posts), return_exceptions=True
+            )
+    assert [n for n, a in enumerate(answers) if isinstance(a, StoreUnavailableError)] == [37]
+    assert await _stored(db) == (64, 64)
+    commits = sum(entry["op"] == "insert" for entry in entries)
+    # Two halves at each of six steps, the whole, and the tries alone.
+    assert commits <= 2 * 6 + 1 + accepting.ALONE_TRIES
+
+
 async def test_what_two_processes_want_at_once_is_stored_by_one_of_them(db: Database) -> None:
     """Write conflicts abort whole transactions; each is then tried by itself."""
     async with accepting_for(db) as one, accepting_for(db) as other:

@@ -158,7 +158,7 @@ class Accepter:
         try:
             await notifications.accept(self._db, [w.post for w in fresh], self._grace)
         except AcceptConflictError:
-            await self._one_by_one(fresh)
+            await self._in_halves(fresh)
         else:
             self._stored(fresh)
 
@@ -171,10 +171,18 @@ class Accepter:
                 waiting.finish(known[waiting.id], replayed=True)
         return [w for w in group if w.id not in known]
 
-    async def _one_by_one(self, group: Sequence[_Waiting]) -> None:
-        """One of the group met a twin in another process, or the server aborted all of them."""
-        for waiting in group:
-            await self._alone(waiting)
+    async def _in_halves(self, group: Sequence[_Waiting]) -> None:
+        """One of the group met a twin in another process, or the server aborted all of them.
+
+        The look-up before each commit answers the twins that are stored by then; what is left of
+        the half without any is stored with it.
+        """
+        if len(group) == 1:
+            await self._alone(group[0])
+            return
+        middle = len(group) // 2
+        await self._commit(list(group[:middle]))
+        await self._commit(list(group[middle:]))
 
     async def _alone(self, waiting: _Waiting) -> None:
         for _ in range(ALONE_TRIES):

@@ -41,8 +41,8 @@ class Accept:
 async def accept(db: Database, posts: Sequence[Accept], grace: timedelta) -> None:
     """Store every post whole, or none of them (majority, journaled).
 
-    Raises `AcceptConflictError` where the transaction was aborted: the caller does them one by
-    one. After `StoreUnavailableError` the posts may have been stored.
+    Raises `AcceptConflictError` where the transaction was aborted: the caller does them in
+    smaller groups. After `StoreUnavailableError` the posts may have been stored.
     """
     now = db.clock.now()
     notifications = [accept_document(post) for post in posts]
