@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fogbell import policy
-from fogbell.model.outcome import Outcome, Reply
+from fogbell.model.outcome import Deferred, Outcome, Reply
 from fogbell.model.status import Cause, Channel, DeliveryStatus, Lane, transition
 from fogbell.policy import Ambiguous, RetryPolicy, Standing, Verdict, judge
 
@@ -140,6 +140,36 @@ def test_the_verdict_of_each_outcome(
 ) -> None:
     verdict = judge(reply, standing, DEFAULT, 0.5)
     assert (verdict.cause, verdict.reason) == (cause, reason)
+
+
+@pytest.mark.parametrize(
+    ("standing", "cause", "reason"),
+    [
+        (_standing(), Cause.RELEASE, "rate_limited"),
+        (_standing(attempt=100), Cause.RELEASE, "rate_limited"),
+        (_standing(cancelled=True, expired=True), Cause.CANCEL, "cancelled"),
+        (_standing(expired=True), Cause.GIVE_UP, "expired"),
+        (_standing(age=72 * 3600.0), Cause.GIVE_UP, "too_old"),
+    ],
+)
+def test_what_nobody_could_be_asked_about_waits_whatever_its_budget(
+    standing: Standing, cause: Cause, reason: str
+) -> None:
+    verdict = policy.judge_deferred(Deferred("rate_limited", 3.0), standing, DEFAULT, 0.5)
+    assert (verdict.cause, verdict.reason) == (cause, reason)
+
+
+@given(spans, st.floats(0, 1, exclude_max=True), st.floats(0, 3600), spans)
+def test_a_deferral_is_never_a_tight_loop_nor_shorter_than_asked_for(
+    age: float, jitter: float, asked: float, base: float
+) -> None:
+    endless = RetryPolicy(base=base, max_age=1e12)
+    verdict = policy.judge_deferred(
+        Deferred("provider_unavailable", asked), _standing(age=age), endless, jitter
+    )
+    assert verdict.delay is not None
+    assert max(policy.SHORTEST_DEFERRAL, asked) <= verdict.delay
+    assert verdict.delay <= 1.5 * max(base, asked, policy.LONGEST_DEFERRAL)
 
 
 @given(st.integers(min_value=0, max_value=2000), st.booleans())
