@@ -144,24 +144,26 @@ async def lane(
         await recorder.close()
 
 
-async def posted(db: Database, number: int = 1, **fields: Any) -> list[UUID]:
+async def posted(
+    db: Database, number: int = 1, *, host: str = "example.org", **fields: Any
+) -> list[UUID]:
     """Store a notification to ``number`` people who are not in the directory; its deliveries.
 
-    ``fields`` are the notification's.
+    Their addresses are at ``host``; ``fields`` are the notification's.
     """
     run: Notification = new_notification(
         **({"content": CONTENT, "lane": Lane.BULK, "created_at": db.clock.now()} | fields)
     )
     channel = run.channels[0]
-    new = [_inline(run, channel, f"~{n}") for n in range(number)]
+    new = [_inline(run, channel, f"~{n}", host) for n in range(number)]
     accept = Accept(run, new, None, NotificationStatus.SENDING)
     await notifications.accept(db, [accept], GRACE)
     return [delivery.id for delivery in new]
 
 
-def _inline(run: Notification, channel: Channel, key: str) -> NewDelivery:
-    address = f"{key[1:]}@example.org"
-    addresses = {"email": address, "webhook": {"url": f"https://{address[-11:]}/{key[1:]}"}}
+def _inline(run: Notification, channel: Channel, key: str, host: str) -> NewDelivery:
+    mine = key[1:]
+    addresses = {"email": f"{mine}@{host}", "webhook": {"url": f"https://{host}/{mine}"}}
     inline = {"addresses": addresses, "locale": None, "data": {}}
     id_ = delivery_id(run.id, key, channel)
     return NewDelivery(id_, run.id, key, channel, run.lane, inline=inline)

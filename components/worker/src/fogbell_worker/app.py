@@ -169,6 +169,7 @@ class Worker:
                 slots=settings.slots(channel, lane),
                 lease=settings.protocol.lease_seconds,
                 margin=settings.protocol.lease_margin_seconds,
+                per_host=bounds.sends_per_host,
             ),
             self._one_alone,
         )

@@ -15,11 +15,12 @@ import structlog
 
 from fogbell.broker import Received
 from fogbell.model.delivery import Claimed
-from fogbell.model.outcome import Attempt
+from fogbell.model.outcome import Attempt, Deferred
 from fogbell.model.status import Channel, Lane
 from fogbell.policy import last_start
 from fogbell.store import claims, endpoints, suppressions
 from fogbell.store.database import Database, StoreUnavailableError
+from fogbell_worker.hosts import BUSY, Hosts, Turns
 from fogbell_worker.loading import Loaded, Loader, suppressible_address
 from fogbell_worker.recording import FIRST_PAUSE, LONGEST_PAUSE, Recorder
 from fogbell_worker.sending import ChannelSender, Work
@@ -28,13 +29,18 @@ from fogbell_worker.suspects import Suspects
 log = structlog.get_logger(__name__)
 
 
+PATIENCE = 2.0
+"""Seconds for which a batch waits for what a busy receiver keeps waiting, once all else has begun,
+and then for what is still being sent, before another one may begin in its place."""
+
+
 @dataclass(frozen=True, slots=True)
 class LaneSettings:
     """What bounds one lane of one channel.
 
     ``batch``: ids a claim; ``batches``: claims at once; ``slots``: sends at once; ``lease`` and
     ``margin`` in seconds: no send starts unless it has surely ended, and can be recorded, before
-    the lease does.
+    the lease does. ``per_host``: sends at once to one receiver of webhooks; None: any number.
     """
 
     channel: Channel
@@ -44,6 +50,7 @@ class LaneSettings:
     slots: int
     lease: float
     margin: float
+    per_host: int | None = None
 
 
 @dataclass(slots=True)
@@ -54,6 +61,7 @@ class Batch:
     ids: list[UUID]
     alone: bool = False
     unfinished: bool = False
+    has_place: bool = True
 
     def finish(self) -> None:
         """Acknowledge, unless something was given back: then the message must come again."""
@@ -96,6 +104,7 @@ class LaneRunner:
         self._held_over: Received | None = None
         self._batches = asyncio.Semaphore(settings.batches)
         self._slots = asyncio.Semaphore(settings.slots)
+        self._hosts = Hosts(settings.per_host)
         self._under_way: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -127,7 +136,7 @@ class LaneRunner:
     async def _run(self) -> None:
         while True:
             await self._batches.acquire()
-            self._begin(await self._gathered(), self._batches)
+            self._begin(await self._gathered())
 
     async def _run_alone(self) -> None:
         """What has lost a lease is tried with no other suspect beside it in the whole process: a
@@ -136,15 +145,15 @@ class LaneRunner:
         while True:
             suspect = await self._suspects.next()
             await self._one_alone.acquire()
-            self._begin(Batch([], [suspect], alone=True), self._one_alone)
+            self._begin(Batch([], [suspect], alone=True))
 
-    def _begin(self, batch: Batch, place: asyncio.Semaphore | asyncio.Lock) -> None:
-        """Work on ``batch``; its ``place`` is free again once that has ended."""
-        task = asyncio.create_task(self._guarded(batch, place))
+    def _begin(self, batch: Batch) -> None:
+        """Work on ``batch``; its place is free again at the latest when that has ended."""
+        task = asyncio.create_task(self._guarded(batch))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
-    async def _guarded(self, batch: Batch, place: asyncio.Semaphore | asyncio.Lock) -> None:
+    async def _guarded(self, batch: Batch) -> None:
         try:
             await self._work(batch)
         except Exception:
@@ -153,7 +162,12 @@ class LaneRunner:
             log.exception("batch_failed", channel=self._settings.channel.value)
             batch.finish()
         finally:
-            place.release()
+            self._leave_place(batch)
+
+    def _leave_place(self, batch: Batch) -> None:
+        if batch.has_place:
+            batch.has_place = False
+            (self._one_alone if batch.alone else self._batches).release()
 
     async def _gathered(self) -> Batch:
         """One message, and whatever else waits already: a lone message never waits for company."""
@@ -224,26 +238,39 @@ class LaneRunner:
 
     async def _send_all(self, works: Iterable[Work], lease: _Lease, batch: Batch) -> None:
         released: list[UUID] = []
+        turns = Turns(self._hosts, works, PATIENCE)
         async with asyncio.TaskGroup() as group:
-            for work in works:
+            sends: list[asyncio.Task[None]] = []
+            while (work := await turns.next()) is not None:
                 await self._slots.acquire()
                 await self._recorder.caught_up()
                 if self._stopping or time.monotonic() > lease.last_start:
                     self._slots.release()
+                    self._hosts.leave(work)
                     released.append(work.delivery.id)
                     continue
-                group.create_task(self._send(work))
+                sends.append(group.create_task(self._send(work)))
+            await self._put_back(turns.left)
+            if sends and not batch.alone:
+                await asyncio.wait(sends, timeout=PATIENCE)
+                self._leave_place(batch)
         if released:
             # At a shutdown the messages return to the queue for the next worker; in full swing the
             # sweep publishes the ids again, and the messages must not hold up the prefetch window.
             batch.unfinished = self._stopping
             await self._release(released, lease.token)
 
+    async def _put_back(self, works: Iterable[Work]) -> None:
+        """Their receivers have enough to do: later, and no attempt is counted."""
+        busy = Deferred(BUSY, 0.0)
+        await asyncio.gather(*(self._recorder.attempted(work.delivery, busy) for work in works))
+
     async def _send(self, work: Work) -> None:
         try:
             sent = await self._sender.send(work)
         finally:
             self._slots.release()
+            self._hosts.leave(work)
         if isinstance(sent, Attempt) and sent.reply.suppress:
             await self._suppress(work, sent)
         await self._recorder.attempted(work.delivery, sent)

@@ -47,6 +47,14 @@ class LaneBounds(Group):
     prefetch: int = Field(ge=1, le=10_000)
     """Messages held unacknowledged."""
 
+    per_host: int | None = Field(default=None, ge=1, le=10_000)
+    """Webhooks sent at once to one host and port. None: a quarter of the slots, at least 2."""
+
+    @property
+    def sends_per_host(self) -> int:
+        """``per_host``, or what it is where it was not set."""
+        return self.per_host or max(2, self.slots // 4)
+
 
 class TransactionalBounds(LaneBounds):
     """``FOGBELL_TRANSACTIONAL__SLOTS`` and so on: many small claims at once."""
