@@ -293,6 +293,23 @@ async def test_what_is_refused_reaches_nobody(sender: Attempting, url: str, reas
         assert receiver.connections == 0
 
 
+async def test_a_scheme_that_one_provider_refuses_is_for_the_next(
+    service: Chats, host: str
+) -> None:
+    lists = {"chats": "mmost", "own": "gotify,ntfy"}
+    given = [
+        provided("apprise", AppriseSettings.model_validate({"schemes": schemes}), name)
+        for name, schemes in lists.items()
+    ]
+    sender = Attempting(routed(Channel.APPRISE, *given))
+    attempt = await sender.send(chat(f"gotify://{host}/{TOKEN}"))
+    assert (attempt.provider, attempt.reply.outcome) == ("own", Outcome.ACCEPTED)
+    unknown = await sender.send(chat("xml://127.0.0.1:1/"))
+    assert (unknown.reply.outcome, unknown.reply.reason) == (Outcome.PERMANENT, "scheme_refused")
+    assert len(service.messages) == 1
+    await sender.close()
+
+
 async def test_more_than_a_service_takes_is_not_sent(
     service: Chats, host: str, sender: Attempting
 ) -> None:

@@ -1,10 +1,13 @@
 """The worker's settings: what one variable changes and what it leaves as it is."""
 
+import subprocess
+import sys
+
 import pytest
 from pydantic import ValidationError
 from tests.support.fcm import PROJECT, service_account
 
-from fogbell.model.status import Channel
+from fogbell.model.status import Channel, Lane
 from fogbell_worker.channels.push import FcmSettings
 from fogbell_worker.settings import WorkerSettings
 
@@ -45,7 +48,7 @@ def test_a_configured_channel_joins_unless_the_channels_are_named(
     assert settings.send_timeouts()[Channel.SMS] == 15
 
 
-@pytest.mark.parametrize("channel", ["email", "sms", "push"])
+@pytest.mark.parametrize("channel", ["email", "sms", "push", "apprise"])
 def test_a_channel_that_lacks_its_settings_stops_the_start(
     monkeypatch: pytest.MonkeyPatch, channel: str
 ) -> None:
@@ -67,3 +70,44 @@ def test_push_is_configured_by_a_key_files_text_and_by_a_list(
     assert isinstance(own, FcmSettings)
     assert own.account().project == PROJECT
     assert settings.send_timeouts() == {Channel.PUSH: 15}
+
+
+def test_apprise_joins_with_its_list_and_starts_no_more_sends_than_it_has_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("FOGBELL_CHANNELS")
+    monkeypatch.setenv("FOGBELL_EMAIL__URL", "smtp://127.0.0.1")
+    monkeypatch.setenv("FOGBELL_EMAIL__FROM_ADDRESS", "shop@example.org")
+    monkeypatch.setenv("FOGBELL_APPRISE__SCHEMES", "tgram, slack")
+    monkeypatch.setenv("FOGBELL_APPRISE__THREADS", "6")
+    settings = WorkerSettings()
+    assert settings.apprise is not None
+    assert settings.apprise.schemes == {"tgram", "slack"}
+    assert settings.channels == {Channel.EMAIL, Channel.WEBHOOK, Channel.APPRISE}
+    assert [settings.slots(Channel.APPRISE, lane) for lane in Lane] == [6, 6]
+    (own,) = settings.provided(Channel.APPRISE)
+    assert (own.name, own.kind_name) == ("apprise", "apprise")
+
+
+def test_two_lists_of_schemes_are_two_providers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOGBELL_CHANNELS", "apprise")
+    monkeypatch.setenv("FOGBELL_PROVIDERS__APPRISE", "chats,own")
+    for name, schemes in (("CHATS", "tgram,slack"), ("OWN", "gotify")):
+        monkeypatch.setenv(f"FOGBELL_PROVIDER__{name}__KIND", "apprise")
+        monkeypatch.setenv(f"FOGBELL_PROVIDER__{name}__SCHEMES", schemes)
+    provided = WorkerSettings().provided(Channel.APPRISE)
+    assert [(p.name, sorted(p.settings.schemes)) for p in provided] == [  # type: ignore[attr-defined]
+        ("chats", ["slack", "tgram"]),
+        ("own", ["gotify"]),
+    ]
+
+
+def test_a_worker_without_the_channel_never_imports_apprise() -> None:
+    script = (
+        "import sys, fogbell_worker.app\n"
+        "from fogbell_worker.settings import WorkerSettings\n"
+        "from fogbell_worker.providers.kinds import load_kind\n"
+        "WorkerSettings(); load_kind('apprise')\n"
+        "assert 'apprise' not in sys.modules, 'it costs each worker a second and 30 MB'"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
