@@ -126,7 +126,9 @@ class KeyRing:
         key = await api_keys.find(self._db, digest)
         if key is None:
             self._known.pop(digest, None)
-            raise _refused(types.INVALID_KEY, "There is no such API key.")
+            raise _refused(
+                types.INVALID_KEY, "There is no such API key. Create another, or look for a slip."
+            )
         caller = Caller(
             key.app,
             key.id,

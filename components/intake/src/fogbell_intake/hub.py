@@ -82,9 +82,13 @@ class Hub:
         key = recipient_hash(token.recipient_id)
         limits = self.settings
         if self._count >= limits.max_streams:
-            raise TooManyStreamsError("This process holds as many streams as it may.")
+            raise TooManyStreamsError(
+                "This process holds as many streams as it may. Come back later."
+            )
         if len(self._streams.get(key, ())) >= limits.max_streams_per_recipient:
-            raise TooManyStreamsError("This recipient has as many streams open as they may.")
+            raise TooManyStreamsError(
+                "This recipient has as many streams open as they may. Close one."
+            )
         stream = Stream(self, self.settings, token, resume)
         self._streams.setdefault(key, set()).add(stream)
         self._count += 1

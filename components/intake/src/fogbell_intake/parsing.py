@@ -86,7 +86,10 @@ async def read_body(request: Request, limit: int = MAX_BODY) -> bytes:
     """
     announced = request.headers.get("content-length", "0")
     if not (announced.isascii() and announced.isdigit()):
-        raise Problem(types.MALFORMED_REQUEST, "Content-Length is not a number.")
+        raise Problem(
+            types.MALFORMED_REQUEST,
+            "Content-Length is not a number. Send how many bytes the body has.",
+        )
     if len(announced) > 18 or int(announced) > limit:
         raise _too_large(limit)
     body = bytearray()
@@ -97,7 +100,7 @@ async def read_body(request: Request, limit: int = MAX_BODY) -> bytes:
                 if len(body) > limit:
                     raise _too_large(limit)
     except TimeoutError:
-        detail = f"The body did not arrive within {BODY_TIMEOUT:.0f} seconds."
+        detail = f"The body did not arrive within {BODY_TIMEOUT:.0f} seconds. Repeat it."
         raise Problem(types.REQUEST_TIMEOUT, detail) from None
     except ClientDisconnect:
         raise Problem(types.MALFORMED_REQUEST, "The body was cut off.") from None
@@ -105,7 +108,7 @@ async def read_body(request: Request, limit: int = MAX_BODY) -> bytes:
 
 
 def _too_large(limit: int) -> Problem:
-    return Problem(types.TOO_LARGE, f"The body has more than {limit:,} bytes.")
+    return Problem(types.TOO_LARGE, f"The body has more than {limit:,} bytes. Send less at once.")
 
 
 def loads(body: bytes) -> Any:

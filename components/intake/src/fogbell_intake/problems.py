@@ -195,7 +195,11 @@ _BY_STATUS = {404: types.NOT_FOUND, 405: types.METHOD_NOT_ALLOWED, 400: types.MA
 def from_http_exception(error: HTTPException) -> Problem:
     """Starlette's own errors: no such path, no such method."""
     kind = _BY_STATUS.get(error.status_code, types.INTERNAL)
-    return Problem(kind, f"{kind.title}.", headers=error.headers)
+    details = {
+        types.NOT_FOUND: "No route has this path; /docs lists those that there are.",
+        types.METHOD_NOT_ALLOWED: f"This path takes {(error.headers or {}).get('Allow')}.",
+    }
+    return Problem(kind, details.get(kind, f"{kind.title}."), headers=error.headers)
 
 
 def request_id(request: Request) -> str:
