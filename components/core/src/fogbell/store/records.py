@@ -29,7 +29,7 @@ _SENDING = DeliveryStatus.SENDING.value
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What happened to one claimed delivery; without an attempt it was settled or released unsent."""
+    """What happened to one claimed delivery; without an attempt: settled, or released unsent."""
 
     delivery: Claimed
     verdict: Verdict
