@@ -1,4 +1,4 @@
-"""What a body, a time and a cursor may be."""
+"""What a body and a time may be."""
 
 import contextlib
 import json
@@ -13,12 +13,9 @@ from fogbell.views import rfc3339
 from fogbell_intake.limits import MAX_DEPTH
 from fogbell_intake.parsing import (
     JsonError,
-    decode_cursor,
-    encode_cursor,
     loads,
     parse_timestamp,
 )
-from fogbell_intake.problems import Problem
 
 JSON = st.recursive(
     st.none()
@@ -146,21 +143,3 @@ def test_a_time_that_is_not_a_string_with_an_offset_is_refused(value: object) ->
 def test_what_is_answered_can_be_sent_back(moment: datetime) -> None:
     text = rfc3339(moment)
     assert rfc3339(parse_timestamp(text)) == text
-
-
-@given(st.text(), st.integers(-(2**63), 2**63 - 1))
-def test_a_cursor_gives_back_its_parts(name: str, number: int) -> None:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return
-    assert decode_cursor(encode_cursor(name, number), str, int) == [name, number]
-
-
-@pytest.mark.parametrize(
-    "text", ["", "x", "é", "W10", "====", encode_cursor("a"), encode_cursor(1, "a"), "a" * 10_000]
-)
-def test_a_cursor_that_was_not_given_out_is_refused(text: str) -> None:
-    with pytest.raises(Problem) as raised:
-        decode_cursor(text, str, int)
-    assert raised.value.type.code == "invalid-parameter"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.support.sse import Event, parse
 
 from fogbell.store.inbox import InboxItem, Position
+from fogbell_intake.cursors import encode_cursor
 from fogbell_intake.inbox_items import (
     EXPIRED,
     HEARTBEAT,
@@ -20,7 +21,6 @@ from fogbell_intake.inbox_items import (
     item_frame,
     ready_frame,
 )
-from fogbell_intake.parsing import encode_cursor
 from fogbell_intake.problems import Problem
 
 MILLISECOND = timedelta(milliseconds=1)
@@ -72,11 +72,11 @@ def test_any_other_text_is_no_cursor(text: str) -> None:
 @pytest.mark.parametrize("parts", [(2**62, str(UUID(int=1))), (0, "ann"), (253402300800000, "")])
 def test_a_cursor_beyond_what_can_be_is_refused(parts: tuple[int, str]) -> None:
     with pytest.raises(Problem):
-        decode_position(encode_cursor(*parts), "after")
+        decode_position(encode_cursor("inbox", *parts), "after")
 
 
 def test_a_time_before_1970_is_read_as_1970() -> None:
-    text = encode_cursor(-(2**40), str(UUID(int=1)))
+    text = encode_cursor("inbox", -(2**40), str(UUID(int=1)))
     assert decode_position(text, "after").stored_at == datetime(1970, 1, 1, tzinfo=UTC)
 
 

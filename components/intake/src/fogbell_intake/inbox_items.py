@@ -12,7 +12,7 @@ from uuid import UUID
 
 from fogbell.store.inbox import InboxItem, Position
 from fogbell.views import rfc3339, rfc3339_or_none
-from fogbell_intake.parsing import decode_cursor, encode_cursor
+from fogbell_intake.cursors import decode_cursor, encode_cursor
 from fogbell_intake.problems import invalid_parameter
 
 HEARTBEAT = b": heartbeat\n\n"
@@ -46,14 +46,17 @@ def item_document(item: InboxItem) -> dict[str, Any]:
     }
 
 
+_LIST = "inbox"
+
+
 def encode_position(position: Position) -> str:
     """A position as an opaque cursor, one line of ASCII."""
-    return encode_cursor((position.stored_at - _EPOCH) // _MILLISECOND, str(position.id))
+    return encode_cursor(_LIST, (position.stored_at - _EPOCH) // _MILLISECOND, str(position.id))
 
 
 def decode_position(text: str, name: str) -> Position:
     """The position of a cursor; raises a 422 `Problem` about the parameter ``name``."""
-    milliseconds, item_id = decode_cursor(text, int, str, name=name)
+    milliseconds, item_id = decode_cursor(_LIST, text, int, str, name=name)
     try:
         # Nothing was stored before 1970, and a stream subtracts its overlap.
         return Position(_EPOCH + max(0, milliseconds) * _MILLISECOND, UUID(item_id))

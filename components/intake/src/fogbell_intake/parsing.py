@@ -1,11 +1,9 @@
-"""Reading requests strictly: bodies, times, queries and cursors.
+"""Reading requests strictly: bodies, times and queries.
 
 Nothing here trusts a length that was announced, and nothing is read further than its limit.
 """
 
 import asyncio
-import base64
-import binascii
 import json
 import math
 import re
@@ -261,20 +259,3 @@ def choice(given: dict[str, str], name: str, kind: type[E]) -> E | None:
     except ValueError:
         words = ", ".join(member.value for member in kind)
         raise invalid_parameter(name, f"expected one of {words}") from None
-
-
-def encode_cursor(*parts: str | int) -> str:
-    """An opaque cursor; clients give it back as it stands."""
-    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
-
-
-def decode_cursor(text: str, *kinds: type, name: str = "after") -> list[Any]:
-    """The parts of a cursor, each of its kind (``str`` or ``int``); else a 422 `Problem`."""
-    try:
-        padded = text.encode("ascii") + b"=" * (-len(text) % 4)
-        parts = loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-    except (ValueError, binascii.Error):
-        parts = None
-    if isinstance(parts, list) and [type(part) for part in parts] == list(kinds):
-        return parts
-    raise invalid_parameter(name, "expected what an answer's 'next' gave, as it stands")

@@ -16,11 +16,10 @@ from fogbell.store.database import Database
 from fogbell.views import rfc3339, rfc3339_or_none
 from fogbell_intake.answers import ApiKeyAnswer, NewApiKeyAnswer, Page
 from fogbell_intake.auth import KeyRing, key_hash
+from fogbell_intake.cursors import decode_cursor, encode_cursor
 from fogbell_intake.describing import PAGE, About, Body, Parameter
 from fogbell_intake.parsing import (
     Timestamp,
-    decode_cursor,
-    encode_cursor,
     json_object,
     page_limit,
     query,
@@ -28,6 +27,7 @@ from fogbell_intake.parsing import (
 from fogbell_intake.problems import invalid, not_found, validate
 from fogbell_intake.routing import Route, caller, database
 
+_LIST = "api-keys"
 _SHOWN = 8
 
 
@@ -75,9 +75,9 @@ async def index(request: Request) -> Response:
     """200 with a page of keys, without the keys themselves."""
     given = query(request, "limit", "after")
     limit = page_limit(given)
-    after = decode_cursor(given["after"], str)[0] if "after" in given else None
+    after = decode_cursor(_LIST, given["after"], str)[0] if "after" in given else None
     keys = await api_keys.page(database(request), after=after, limit=limit)
-    following = encode_cursor(keys[-1].id) if len(keys) == limit else None
+    following = encode_cursor(_LIST, keys[-1].id) if len(keys) == limit else None
     return JSONResponse({"items": [api_key_document(key) for key in keys], "next": following})
 
 

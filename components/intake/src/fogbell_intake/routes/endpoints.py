@@ -17,14 +17,16 @@ from fogbell.store import endpoints
 from fogbell.views import rfc3339, rfc3339_or_none
 from fogbell_intake import problem_types as types
 from fogbell_intake.answers import Page
+from fogbell_intake.cursors import decode_cursor, encode_cursor
 from fogbell_intake.describing import PAGE, About, Body, uuid_in_path
 from fogbell_intake.endpoint_answers import EndpointAnswer, NewEndpointAnswer
-from fogbell_intake.parsing import decode_cursor, encode_cursor, json_object, page_limit, query
+from fogbell_intake.parsing import json_object, page_limit, query
 from fogbell_intake.posting import PostingSettings
 from fogbell_intake.problems import Problem, invalid, not_found, validate
 from fogbell_intake.routing import Route, caller, database
 from fogbell_intake.wanted import WantedEvents
 
+_LIST = "endpoints"
 _SECRET_BYTES = 32
 """Standard Webhooks asks for 24 to 64."""
 
@@ -75,11 +77,11 @@ async def index(request: Request) -> Response:
     """200 with a page of the app's endpoints, without their secrets."""
     given = query(request, "limit", "after")
     limit = page_limit(given)
-    after = decode_cursor(given["after"], str)[0] if "after" in given else None
+    after = decode_cursor(_LIST, given["after"], str)[0] if "after" in given else None
     found = await endpoints.of_app(
         database(request), caller(request).app, after=after, limit=limit + 1
     )
-    following = encode_cursor(found[limit - 1].id) if len(found) > limit else None
+    following = encode_cursor(_LIST, found[limit - 1].id) if len(found) > limit else None
     items = [endpoint_document(endpoint) for endpoint in found[:limit]]
     return JSONResponse({"items": items, "next": following})
 

@@ -13,11 +13,10 @@ from fogbell.store import listing
 from fogbell.store.listing import Filter, Place
 from fogbell_intake import views
 from fogbell_intake.answers import DeliveryAnswer, NotificationAnswer, Page
+from fogbell_intake.cursors import decode_cursor, encode_cursor
 from fogbell_intake.describing import PAGE, RECIPIENT, About, Parameter, one_of
 from fogbell_intake.parsing import (
     choice,
-    decode_cursor,
-    encode_cursor,
     page_limit,
     parse_timestamp,
     query,
@@ -26,6 +25,7 @@ from fogbell_intake.problems import invalid_parameter
 from fogbell_intake.routes.recipients import is_recipient_id, known_recipient, unknown_recipient
 from fogbell_intake.routing import Route, database
 
+_ALL = "notifications"
 _LONGEST_REFERENCE = 200
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -42,14 +42,14 @@ async def notifications(request: Request) -> Response:
         origin=choice(given, "origin", OriginType),
     )
     db = database(request)
-    found = await listing.notifications(db, which, behind=_place(given), limit=limit + 1)
+    found = await listing.notifications(db, which, behind=_place(_ALL, given), limit=limit + 1)
     page = found[:limit]
     more = len(found) > limit
     now = db.clock.now()
     return JSONResponse(
         {
             "items": [views.listed_notification(n, frozen, now) for n, frozen in page],
-            "next": _next(page[-1][0].created_at, page[-1][0].id) if more else None,
+            "next": _next(_ALL, page[-1][0].created_at, page[-1][0].id) if more else None,
         }
     )
 
@@ -77,26 +77,27 @@ async def deliveries(request: Request) -> Response:
     recipient_id = request.path_params["id"]
     if not is_recipient_id(recipient_id):
         raise unknown_recipient(recipient_id)
+    of = f"deliveries to {recipient_id}"
     found = await listing.deliveries_of(
-        database(request), recipient_id, behind=_place(given), limit=limit + 1
+        database(request), recipient_id, behind=_place(of, given), limit=limit + 1
     )
     if not found:
         await known_recipient(request)
     page = found[:limit]
     more = len(found) > limit
-    following = _next(page[-1].created_at, page[-1].id) if more else None
+    following = _next(of, page[-1].created_at, page[-1].id) if more else None
     return JSONResponse({"items": [views.delivery(d) for d in page], "next": following})
 
 
-def _next(created_at: datetime | None, id_: UUID) -> str:
+def _next(of: str, created_at: datetime | None, id_: UUID) -> str:
     assert created_at is not None
-    return encode_cursor((created_at - _EPOCH) // _MILLISECOND, id_.hex)
+    return encode_cursor(of, (created_at - _EPOCH) // _MILLISECOND, id_.hex)
 
 
-def _place(given: dict[str, str]) -> Place | None:
+def _place(of: str, given: dict[str, str]) -> Place | None:
     if "after" not in given:
         return None
-    milliseconds, text = decode_cursor(given["after"], int, str)
+    milliseconds, text = decode_cursor(of, given["after"], int, str)
     try:
         return Place(_EPOCH + milliseconds * _MILLISECOND, UUID(text))
     except (ValueError, OverflowError):

@@ -14,11 +14,10 @@ from fogbell.store.database import Database
 from fogbell_intake import views
 from fogbell_intake.answers import AcceptedAnswer, DeliveryAnswer, NotificationAnswer, Page
 from fogbell_intake.bodies import NotificationBody
+from fogbell_intake.cursors import decode_cursor, encode_cursor
 from fogbell_intake.describing import PAGE, About, Body, Parameter, one_of, uuid_in_path
 from fogbell_intake.parsing import (
     choice,
-    decode_cursor,
-    encode_cursor,
     json_object,
     page_limit,
     query,
@@ -79,7 +78,7 @@ async def list_deliveries(request: Request) -> Response:
     db, wanted = database(request), path_uuid(request, "notification")
     given = query(request, "status", "channel", "limit", "after")
     limit = page_limit(given)
-    after = UUID(int=_cursor_int(given["after"])) if "after" in given else None
+    after = UUID(int=_cursor_int(wanted, given["after"])) if "after" in given else None
     status = choice(given, "status", DeliveryStatus)
     channel = choice(given, "channel", Channel)
     found = await deliveries.page(
@@ -87,13 +86,19 @@ async def list_deliveries(request: Request) -> Response:
     )
     if not found and await notifications.get(db, wanted) is None:
         raise not_found("notification with this id")
-    following = encode_cursor(found[limit - 1].id.hex) if len(found) > limit else None
+    following = (
+        encode_cursor(_list(wanted), found[limit - 1].id.hex) if len(found) > limit else None
+    )
     items = [views.delivery(d) for d in found[:limit]]
     return JSONResponse({"items": items, "next": following})
 
 
-def _cursor_int(text: str) -> int:
-    (part,) = decode_cursor(text, str)
+def _list(notification: UUID) -> str:
+    return f"deliveries of {notification}"
+
+
+def _cursor_int(notification: UUID, text: str) -> int:
+    (part,) = decode_cursor(_list(notification), text, str)
     if not re.fullmatch(r"[0-9a-f]{32}", part):
         raise invalid_parameter("after", "expected what an answer's 'next' gave, as it stands")
     return int(part, 16)

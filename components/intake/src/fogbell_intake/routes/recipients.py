@@ -12,14 +12,13 @@ from fogbell.model.api_key import Scope
 from fogbell.model.recipient import Recipient
 from fogbell.store import recipients
 from fogbell_intake.answers import ImportAnswer, Page, RecipientAnswer
+from fogbell_intake.cursors import decode_cursor, encode_cursor
 from fogbell_intake.describing import PAGE, RECIPIENT, About, Body, Parameter, Text
 from fogbell_intake.imports import CSV, NDJSON, import_recipients
 from fogbell_intake.merging import change_recipient
 from fogbell_intake.parsing import (
     JSON,
     check_media_type,
-    decode_cursor,
-    encode_cursor,
     json_object,
     page_limit,
     query,
@@ -27,6 +26,7 @@ from fogbell_intake.parsing import (
 from fogbell_intake.problems import Problem, invalid, invalid_parameter, not_found, validate
 from fogbell_intake.routing import Route, database
 
+_LIST = "recipients"
 _ID = re.compile(RECIPIENT_ID)
 MERGE_PATCH = "application/merge-patch+json"
 
@@ -71,7 +71,7 @@ async def index(request: Request) -> Response:
     group, limit = given.get("group"), page_limit(given)
     if group is not None and not is_recipient_id(group):
         raise invalid_parameter("group", f"expected a group's name, which matches {RECIPIENT_ID}")
-    after = decode_cursor(given["after"], str)[0] if "after" in given else None
+    after = decode_cursor(_LIST, given["after"], str)[0] if "after" in given else None
     found = await recipients.walk(
         database(request),
         groups=[group] if group is not None else (),
@@ -79,7 +79,7 @@ async def index(request: Request) -> Response:
         after=after,
         limit=limit + 1,
     )
-    following = encode_cursor(found[limit - 1].id) if len(found) > limit else None
+    following = encode_cursor(_LIST, found[limit - 1].id) if len(found) > limit else None
     items = [recipient_document(recipient) for recipient in found[:limit]]
     return JSONResponse({"items": items, "next": following})
 

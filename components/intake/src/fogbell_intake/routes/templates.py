@@ -19,10 +19,9 @@ from fogbell.store.templates import TemplateSummary
 from fogbell.views import rfc3339
 from fogbell_intake import problem_types as types
 from fogbell_intake.answers import Page, PreviewAnswer, TemplateAnswer
+from fogbell_intake.cursors import decode_cursor, encode_cursor
 from fogbell_intake.describing import PAGE, About, Body, Parameter
 from fogbell_intake.parsing import (
-    decode_cursor,
-    encode_cursor,
     json_object,
     page_limit,
     query,
@@ -39,6 +38,7 @@ from fogbell_intake.problems import (
 )
 from fogbell_intake.routing import Route, database
 
+_LIST = "templates"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _VERSION = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 
@@ -126,9 +126,9 @@ async def index(request: Request) -> Response:
     """200 with a page of templates in the order of their names: the latest version of each."""
     given = query(request, "limit", "after")
     limit = page_limit(given)
-    after = decode_cursor(given["after"], str)[0] if "after" in given else None
+    after = decode_cursor(_LIST, given["after"], str)[0] if "after" in given else None
     found = await templates.page(database(request), after=after, limit=limit + 1)
-    following = encode_cursor(found[limit - 1].name) if len(found) > limit else None
+    following = encode_cursor(_LIST, found[limit - 1].name) if len(found) > limit else None
     items = [_listed(template) for template in found[:limit]]
     return JSONResponse({"items": items, "next": following})
 
