@@ -8,6 +8,7 @@ short forms: ``FOGBELL_MONGODB_URI`` and ``FOGBELL_RABBITMQ_URI``. Nothing is re
 import os
 import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
@@ -15,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from fogbell.policy import Retention, RetryPolicy
 from fogbell.settings_report import DELIMITER, PREFIX, describe, slips, unreadable
+from fogbell.telemetry.summary import leave_summary
 
 SERVICE_EXIT, JOB_EXIT = 2, 42
 """What a process ends with on wrong settings; a Job's is named in its podFailurePolicy."""
@@ -186,21 +188,39 @@ class Settings(BaseSettings):
         return merged
 
 
+class JobSettings(Settings):
+    """What every Job is told besides."""
+
+    termination_log: Path = Path("/dev/termination-log")
+    """Where its summary goes: the container's ``terminationMessagePath``."""
+
+
 def load(kind: type[S], *, job: bool = False) -> S:
     """Read ``kind`` from the environment, or say what is wrong and exit 2 (a Job: 42).
 
-    Variables that look like a slip are told in a warning; all goes to standard error.
+    Variables that look like a slip are told in a warning; all goes to standard error. A Job's
+    summary says as well what is wrong.
     """
     for name, meant in slips(kind, os.environ).items():
         _say(f"{name} is no setting of this component. Did you mean {meant}?")
     try:
         return kind()
     except ValidationError as error:
-        for problem in error.errors(include_url=False):
-            _say(describe(problem))
+        wrong = [describe(problem) for problem in error.errors(include_url=False)]
     except SettingsError as error:
-        _say(unreadable(error))
+        wrong = [unreadable(error)]
+    for sentence in wrong:
+        _say(sentence)
+    if job:
+        _leave(wrong)
     sys.exit(JOB_EXIT if job else SERVICE_EXIT)
+
+
+def _leave(wrong: list[str]) -> None:
+    default: Path = JobSettings.model_fields["termination_log"].default
+    path = Path(os.environ.get(f"{PREFIX}TERMINATION_LOG", default))
+    fields = {"outcome": "failed", "reason": "WrongSettings", "message": " ".join(wrong)}
+    leave_summary(path, fields)
 
 
 def _say(sentence: str) -> None:

@@ -2,12 +2,9 @@
 
 import asyncio
 import contextlib
-import json
-import os
 import signal
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import structlog
 
@@ -18,6 +15,7 @@ from fogbell.store import retention, sweep_state, sweeping
 from fogbell.store.database import StoreUnavailableError
 from fogbell.store.indexes import ensure_indexes
 from fogbell.telemetry.health import serve_health
+from fogbell.telemetry.summary import leave_summary, summary_text
 from fogbell_retry.metrics import RetryMetrics
 from fogbell_retry.reporting import Reporter
 from fogbell_retry.settings import RetryComponentSettings
@@ -28,8 +26,6 @@ log = structlog.get_logger(__name__)
 
 BROKER_WAIT = 5.0
 """Seconds to wait for RabbitMQ before the first sweep; without it nothing is released."""
-
-TERMINATION_LOG = Path("/dev/termination-log")
 
 
 @dataclass(slots=True)
@@ -50,18 +46,9 @@ class Summary:
         for reason in ("publish_lost", "retry_due", "lease_expired", "expansions", "replayed"):
             self.released[reason] = self.released.get(reason, 0) + getattr(swept, reason)
 
-    def text(self) -> str:
-        """As JSON on one line."""
-        return json.dumps(
-            {
-                "sweeps": self.sweeps,
-                "failed_sweeps": self.failed_sweeps,
-                "released": self.released,
-                "settled": self.settled,
-                "called_back": self.called_back,
-                "purged": self.purged,
-            }
-        )
+    def fields(self) -> dict[str, object]:
+        """As they are written down."""
+        return asdict(self)
 
 
 class Retry:
@@ -107,8 +94,9 @@ class Retry:
             self._publisher.start()
             stack.push_async_callback(self._publisher.close)
             await self._window()
-        log.info("window_ended", summary=self.summary.text())
-        _leave_summary(self.summary)
+        summary = self.summary.fields()
+        log.info("window_ended", summary=summary_text(summary))
+        leave_summary(self._settings.termination_log, summary)
         return 0 if self.summary.sweeps else 1
 
     async def _window(self) -> None:
@@ -222,9 +210,3 @@ def _shown(swept: Swept) -> dict[str, object]:
         "settled": swept.settled,
         "held": swept.held_until is not None,
     }
-
-
-def _leave_summary(summary: Summary) -> None:
-    """Where Kubernetes keeps a message of what ended (at most 4096 bytes)."""
-    if os.access(TERMINATION_LOG, os.W_OK):
-        TERMINATION_LOG.write_text(summary.text())

@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from fogbell.settings import Group, Settings
+from fogbell.settings import Group, JobSettings
 
 
 class SweepGroup(Group):
@@ -26,7 +26,7 @@ class SweepGroup(Group):
     """How long one sweep may go on deleting what is past its retention."""
 
 
-class RetryComponentSettings(Settings):
+class RetryComponentSettings(JobSettings):
     """Settings of the retry component."""
 
     sweep: SweepGroup = SweepGroup()

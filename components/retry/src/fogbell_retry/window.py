@@ -4,11 +4,11 @@ A CronJob starts one every minute. Sweeping until second 55 of the minute in the
 every beat on time; a window counted from the pod's start would drift with each slow start.
 """
 
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+
+from fogbell.model.cronjob import scheduled_job
 
 LAST_SECOND = 55
-_SCHEDULED = re.compile(r".+-(\d{8,10})")
 
 
 def window_end(job_name: str | None, started_at: datetime) -> datetime:
@@ -17,11 +17,8 @@ def window_end(job_name: str | None, started_at: datetime) -> datetime:
     Any other name (a Job made by hand, no Job at all) sweeps until second 55 of the minute it
     started in. The end may have passed already: then there is one sweep and no more.
     """
-    match = _SCHEDULED.fullmatch(job_name or "")
-    if match:
-        minute = datetime.fromtimestamp(int(match[1]) * 60, UTC)
-    else:
-        minute = started_at.replace(second=0, microsecond=0)
+    job = scheduled_job(job_name or "")
+    minute = job.time if job else started_at.replace(second=0, microsecond=0)
     return minute + timedelta(seconds=LAST_SECOND)
 
 

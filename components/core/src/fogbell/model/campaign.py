@@ -23,6 +23,7 @@ from pydantic.alias_generators import to_camel
 
 from fogbell.model.address import RecipientId
 from fogbell.model.content import Content, TemplateName
+from fogbell.model.cronjob import scheduled_job
 from fogbell.model.recipient import Group
 from fogbell.model.status import Channel
 
@@ -31,10 +32,12 @@ API_GROUP, API_VERSION, KIND, PLURAL = "fogbell.dev", "v1alpha1", "Campaign", "c
 LONGEST_NAME = 40
 """Characters of a Campaign's name: its CronJob's may have 52."""
 
+CLOCKS_APART = timedelta(minutes=1)
+"""By how much the clocks of Kubernetes and MongoDB may differ."""
+
 _DURATION = re.compile(r"([0-9]{1,6})(s|m|h|d)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 DURATION = r"^[1-9][0-9]{0,5}[smhd]$"
-_SCHEDULED = re.compile(r"(.+)-([0-9]{8,10})")
 
 
 class _Spec(BaseModel):
@@ -155,16 +158,13 @@ class Firing:
 def firing(cronjob: str, job_name: str, controller_uid: str) -> Firing:
     """The firing that a Job of ``cronjob`` stands for.
 
-    A CronJob names its Jobs ``<cronjob>-<minutes since the epoch>``
-    (kubernetes/pkg/controller/cronjob/utils.go, ``getJobName``): two Jobs of that name are one
-    firing. A Job of any other name is a firing of its own, told by its uid, so that one that is
-    made again sends again.
+    Two Jobs of one scheduled name are one firing. A Job of any other name is a firing of its own,
+    told by its uid, so that one that is made again sends again.
     """
-    match = _SCHEDULED.fullmatch(job_name)
-    if match is None or match[1] != cronjob:
+    job = scheduled_job(job_name)
+    if job is None or job.cronjob != cronjob:
         return Firing(key=f"manual:{controller_uid}")
-    scheduled = datetime.fromtimestamp(int(match[2]) * 60, UTC)
-    return Firing(key=f"scheduled:{scheduled.isoformat()}", scheduled_for=scheduled)
+    return Firing(key=f"scheduled:{job.time.isoformat()}", scheduled_for=job.time)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +195,36 @@ def refusal(spec: CampaignSpec, firing: Firing, effective_since: datetime | None
             "BeforeChange",
             f"The Job is for {_shown(scheduled)}, before the campaign was last changed"
             f" ({_shown(effective_since)}).",
+        )
+    return None
+
+
+def untimely(
+    spec: CampaignSpec, firing: Firing, now: datetime, patience: timedelta
+) -> Refusal | None:
+    """Whether it is too early or too late to begin a firing's run; None where it may begin.
+
+    Anybody may make a Job with a scheduled name, of next year or of last year. ``patience`` is how
+    long a run that was started in time may be held up, by MongoDB or by a slow pod. What has begun
+    goes on however late it is: this is not asked of it.
+    """
+    scheduled = firing.scheduled_for
+    if scheduled is None:
+        return None
+    if scheduled > now + CLOCKS_APART:
+        return Refusal("NotDue", f"The Job is for {_shown(scheduled)}, and it is {_shown(now)}.")
+    deadline = scheduled + timedelta(seconds=spec.starting_deadline_seconds)
+    if now > deadline + patience:
+        return Refusal(
+            "Missed",
+            f"The run of {_shown(scheduled)} had to start by {_shown(deadline)},"
+            f" and it is {_shown(now)}.",
+        )
+    if spec.lifetime is not None and now >= scheduled + spec.lifetime:
+        return Refusal(
+            "Expired",
+            f"The run of {_shown(scheduled)} was to be sent within {spec.expires_after},"
+            f" and it is {_shown(now)}.",
         )
     return None
 
