@@ -4,14 +4,15 @@
 #   make up       the whole system on this machine, until Ctrl-C
 #   make test     lint, types, import contracts, then every test
 #   make lint     lint, types and import contracts alone
-#   make lock     lock requirements/dev.in again, with hashes
+#   make lock     lock what development, the cluster tests and each image install, with hashes
 
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 COMPONENTS := core intake worker retry client local
-IMAGES := intake worker retry
+# What runs in a cluster; the others are for people's machines.
+IMAGES := $(filter-out core client local,$(COMPONENTS))
 PYPROJECTS := $(COMPONENTS:%=components/%/pyproject.toml)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
@@ -51,7 +52,7 @@ test: lint
 COMPILE := $(VENV)/lock/bin/uv pip compile --universal --generate-hashes --no-emit-index-url --quiet \
 	--python-version 3.11
 
-lock:
+lock: $(VENV)/bin/pip
 	$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/pip install --quiet --disable-pip-version-check uv
 	for name in dev cluster; do $(COMPILE) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 	for name in $(IMAGES); do \

@@ -1,7 +1,7 @@
 """Prints what a component's image installs besides Fogbell itself: ``needs.py intake``.
 
-Its own dependencies and the core's, from their pyproject.toml. `make lock` pins them, at the very
-versions that development and CI use.
+Its own dependencies and the core's, from their pyproject.toml, with every extra: an image has all
+that its component can do. `make lock` pins them, at the very versions that development and CI use.
 """
 
 import sys
@@ -17,7 +17,8 @@ def needs(component: str) -> list[str]:
     for name in ("core", component):
         project = tomllib.loads((ROOT / "components" / name / "pyproject.toml").read_text())
         found.update(project["project"]["dependencies"])
-        found.update(project["project"].get("optional-dependencies", {}).get("image", []))
+        for extra in project["project"].get("optional-dependencies", {}).values():
+            found.update(extra)
     return sorted(need for need in found if not need.startswith("fogbell"))
 
 
