@@ -12,7 +12,7 @@ from tests.support.waiting import eventually
 from fogbell.identity import notification_id
 from fogbell_local.environment import APP, HOST
 
-AT_ONCE = 50
+AT_ONCE = 100
 
 
 async def _post(system: System, body: dict[str, Any], key: str) -> httpx2.Response:
@@ -21,9 +21,9 @@ async def _post(system: System, body: dict[str, Any], key: str) -> httpx2.Respon
 
 
 async def test_posts_of_one_key_at_the_same_moment_are_one_notification(running: System) -> None:
-    people = ["fifty-a@example.org", "fifty-b@example.org"]
+    people = ["twin-a@example.org", "twin-b@example.org"]
     answers = await asyncio.gather(
-        *(_post(running, mail(*people), "fifty") for _ in range(AT_ONCE))
+        *(_post(running, mail(*people), "hundred") for _ in range(AT_ONCE))
     )
     assert {answer.status_code for answer in answers} == {202}
     assert len({answer.content for answer in answers}) == 1
@@ -31,7 +31,7 @@ async def test_posts_of_one_key_at_the_same_moment_are_one_notification(running:
     first = [a for a in answers if "Idempotent-Replayed" not in a.headers]
     assert len(first) == 1
     run = answers[0].json()["id"]
-    assert run == str(notification_id(APP, "fifty"))
+    assert run == str(notification_id(APP, "hundred"))
     await running.settled(run)
     account = await running.account(run, expected=email_ids(run, people))
     assert (account.statuses, account.duplicates) == ({"delivered": 2}, 0)
@@ -49,6 +49,23 @@ async def test_another_body_under_a_known_key_is_refused_and_changes_nothing(
     run = first.json()["id"]
     await running.settled(run)
     await running.account(run, expected=email_ids(run, ["known@example.org"]))
+
+
+async def test_two_bodies_under_one_key_at_the_same_moment_have_one_winner(
+    running: System,
+) -> None:
+    people = [f"rival-{n % 2}@example.org" for n in range(AT_ONCE)]
+    answers = await asyncio.gather(*(_post(running, mail(who), "rivals") for who in people))
+    accepted = [(w, a) for w, a in zip(people, answers, strict=True) if a.status_code == 202]
+    (winner,) = {who for who, _ in accepted}
+    assert len(accepted) == AT_ONCE / 2
+    assert len({answer.content for _, answer in accepted}) == 1
+    assert sum("Idempotent-Replayed" not in answer.headers for _, answer in accepted) == 1
+    refused = [a.json()["code"] for a in answers if a.status_code == 422]
+    assert refused == ["idempotency-mismatch"] * (AT_ONCE // 2)
+    run = str(notification_id(APP, "rivals"))
+    await running.settled(run)
+    await running.account(run, expected=email_ids(run, [winner]))
 
 
 async def test_different_bodies_under_one_key_at_the_same_moment_have_one_winner(

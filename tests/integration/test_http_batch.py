@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.support.directory import Intake, directory_intake
 
@@ -63,20 +64,24 @@ async def test_each_item_is_answered_as_if_it_had_come_alone(intake: Intake) -> 
     assert bad["problem"] | {"request_id": ""} == alone.json() | {"request_id": ""}
 
 
-@pytest.mark.parametrize("where", [0, 41, 99])
-@pytest.mark.parametrize("kind", BAD)
+@settings(max_examples=20, deadline=None)
+@given(kind=st.sampled_from(sorted(BAD)), where=st.integers(0, 99))
+@example(kind="empty", where=0)
+@example(kind="nobody", where=99)
 async def test_one_bad_item_among_a_hundred_changes_nothing_for_the_others(
     intake: Intake, kind: str, where: int
 ) -> None:
     bad, status, code = BAD[kind]
     before = await stored(intake)
-    items = [item(f"p{n}@example.org") for n in range(100)]
+    items = [item(f"p{n}@example.org", reference=f"r{n}") for n in range(100)]
     items[where] = bad
     found = await results(intake, items)
     assert [n for n, result in enumerate(found) if result["status"] != 202] == [where]
     assert (found[where]["status"], found[where]["problem"]["code"]) == (status, code)
-    assert len({r["notification"]["id"] for r in found if r["status"] == 202}) == 99
+    ids = [UUID(r["notification"]["id"]) for r in found if r["status"] == 202]
     assert await stored(intake) == before + 99
+    references = {d["_id"]: d.get("reference") async for d in intake.db.notifications.find()}
+    assert [references[id_] for id_ in ids] == [f"r{n}" for n in range(100) if n != where]
 
 
 @settings(max_examples=25, deadline=None)

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -217,3 +218,65 @@ def test_any_bytes_are_records_or_bad_lines(body: bytes) -> None:
     for entry in ndjson(body) + from_csv(b"id,attributes.x\n" + body):
         if isinstance(entry, Bad):
             assert 1 <= entry.line <= lines + 1
+
+
+# Whole streams: good lines and bad ones, however they are cut
+
+NAMES = st.from_regex(r"\A[a-z]{1,8}\Z")
+BAD_CSV = [b"too,many,cells,here", b"a b,", b"ann,\xff", b'"open"x,', b",nobody", b"only-one"]
+BAD_NDJSON = [b"{", b"[]", b'{"id": 7}', b'{"id": "a b"}', b'{"id": "a", "x": 1}', b"\xff", b"NaN"]
+
+
+def cut(body: bytes, places: list[int]) -> list[bytes]:
+    """``body`` in pieces, cut wherever ``places`` say; some may be empty."""
+    edges = [0, *sorted(place % (len(body) + 1) for place in places), len(body)]
+    return [body[start:end] for start, end in pairwise(edges)]
+
+
+@given(
+    names=st.lists(NAMES, max_size=12),
+    wrong=st.dictionaries(st.integers(0, 12), st.sampled_from(BAD_CSV), max_size=3),
+    places=st.lists(st.integers(0)),
+    end=st.sampled_from([b"\n", b"\r\n"]),
+)
+def test_bad_lines_of_csv_are_named_and_spoil_no_other_however_the_stream_is_cut(
+    names: list[str], wrong: dict[int, bytes], places: list[int], end: bytes
+) -> None:
+    lines: list[bytes] = [f"{name},{n}".encode() for n, name in enumerate(names)]
+    where = {n: line for n, line in wrong.items() if n <= len(lines)}
+    for n, line in sorted(where.items(), reverse=True):
+        lines.insert(n, line)
+    body = end.join([b"id,attributes.n", *lines]) + end
+    found = read(CsvRecords(), cut(body, places))
+    assert found == read(CsvRecords(), [body])
+    # The header is line 1, and every bad line stands behind those bad ones before it.
+    assert list(bad(found)) == [n + 2 + m for m, n in enumerate(sorted(where))]
+    good = [e for e in found if isinstance(e, Recipient)]
+    assert [(e.id, e.attributes["n"]) for e in good] == [(v, str(n)) for n, v in enumerate(names)]
+
+
+@given(
+    names=st.lists(NAMES, max_size=12),
+    wrong=st.dictionaries(st.integers(0, 12), st.sampled_from(BAD_NDJSON), max_size=3),
+    places=st.lists(st.integers(0)),
+)
+def test_bad_lines_of_ndjson_are_named_and_spoil_no_other_however_the_stream_is_cut(
+    names: list[str], wrong: dict[int, bytes], places: list[int]
+) -> None:
+    lines = [json.dumps({"id": v, "attributes": {"n": n}}).encode() for n, v in enumerate(names)]
+    where = {n: line for n, line in wrong.items() if n <= len(lines)}
+    for n, line in sorted(where.items(), reverse=True):
+        lines.insert(n, line)
+    body = b"\n".join(lines)
+    found = read(NdjsonRecords(), cut(body, places))
+    assert found == read(NdjsonRecords(), [body])
+    assert list(bad(found)) == [n + 1 + m for m, n in enumerate(sorted(where))]
+    good = [e for e in found if isinstance(e, Recipient)]
+    assert [(e.id, e.attributes["n"]) for e in good] == [(v, n) for n, v in enumerate(names)]
+
+
+@given(st.binary(max_size=300), st.lists(st.integers(0)))
+def test_any_bytes_are_read_alike_however_they_are_cut(body: bytes, places: list[int]) -> None:
+    assert read(NdjsonRecords(), cut(body, places)) == ndjson(body)
+    whole = b"id,attributes.x\n" + body
+    assert read(CsvRecords(), cut(whole, places)) == read(CsvRecords(), [whole])
