@@ -15,6 +15,8 @@ from pydantic_core import PydanticUndefined
 
 from fogbell.settings import Settings
 from fogbell.telemetry.health import serve_health
+from fogbell_campaign.metrics import CampaignMetrics
+from fogbell_campaign.settings import CampaignSettings
 from fogbell_intake.metrics import IntakeMetrics
 from fogbell_intake.problem_types import TYPES
 from fogbell_intake.routes import TABLE
@@ -102,6 +104,7 @@ COMPONENTS: dict[str, type[Settings]] = {
     "Intake": IntakeSettings,
     "Worker": WorkerSettings,
     "Retry": RetryComponentSettings,
+    "Campaign": CampaignSettings,
 }
 
 
@@ -154,6 +157,7 @@ async def test_the_documented_metrics_are_those_that_are_served() -> None:
         ("intake", IntakeMetrics()),
         ("worker", WorkerMetrics()),
         ("retry", RetryMetrics()),
+        ("campaign", CampaignMetrics()),
     ):
         registry = metrics.registry
         server = await serve_health(

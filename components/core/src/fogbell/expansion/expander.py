@@ -68,7 +68,11 @@ class Expansion:
 
 
 class Expander:
-    """Expands notifications, one call at a time each; safe to call for what is done already."""
+    """Expands notifications, one call at a time each; safe to call for what is done already.
+
+    ``on_unknown`` is called for each unknown variable in inbox content, ``on_inserted`` with how
+    many deliveries of a page are new.
+    """
 
     def __init__(
         self,
@@ -76,11 +80,13 @@ class Expander:
         publisher: Publisher,
         settings: ExpansionSettings,
         on_unknown: Callable[[], None] | None = None,
+        on_inserted: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._db = db
         self._publisher = publisher
         self._settings = settings
         self._on_unknown = on_unknown
+        self._on_inserted = on_inserted
 
     async def expand(self, notification_id: UUID) -> Expansion | None:
         """Expand, or take up what was left half-way; None where nothing is due or it is leased.
@@ -174,6 +180,7 @@ class Expander:
         inserted = await task
         under_way.popleft()
         expansion.inserted += inserted.total()
+        self._on_inserted(inserted.total())
         await checkpoints.reach(cursor, inserted)
 
     async def _store(self, planner: Planner, page: Page, look_up: "LookUp") -> Counter[str]:

@@ -1,0 +1,120 @@
+"""Wires one run: what must not begin ends at once, all else runs beside its metrics."""
+
+import asyncio
+import contextlib
+import signal
+from datetime import timedelta
+
+import structlog
+
+from fogbell import __version__
+from fogbell.campaigns import spec_fault
+from fogbell.connections import Connections
+from fogbell.expansion.expander import ExpansionSettings
+from fogbell.model.campaign import Firing, cronjob_name, firing, refusal
+from fogbell.telemetry.health import serve_health
+from fogbell.telemetry.summary import leave_summary
+from fogbell_campaign.metrics import CampaignMetrics
+from fogbell_campaign.run import Run
+from fogbell_campaign.runner import Runner, RunnerSettings
+from fogbell_campaign.settings import CampaignGroup, CampaignSettings
+from fogbell_campaign.summary import Summary, faulty, refused
+
+log = structlog.get_logger(__name__)
+
+BROKER_WAIT = 5.0
+"""Seconds to wait for RabbitMQ; what is inserted without it is published by the sweep."""
+
+
+async def perform(settings: CampaignSettings) -> int:
+    """Make the run that ``settings`` name; returns the exit status and leaves a summary."""
+    told = settings.campaign
+    run = Run(told.spec, told.namespace, told.name, told.uid, _firing(told))
+    summary = _unasked(run, told) or await Campaign(settings, run).perform()
+    fields = summary.fields()
+    log.info("run_ended", exit_status=summary.exit_status, **fields)
+    leave_summary(settings.termination_log, fields)
+    return summary.exit_status
+
+
+def _unasked(run: Run, told: CampaignGroup) -> Summary | None:
+    """What ends a run without a look at any server: the same for every pod of its Job."""
+    unwanted = refusal(run.spec, run.firing, told.effective_since)
+    if unwanted is not None:
+        return refused(unwanted)
+    fault = spec_fault(run.spec)
+    return faulty(fault) if fault else None
+
+
+class Campaign:
+    """One process that makes a run, and stops when it is told to."""
+
+    def __init__(self, settings: CampaignSettings, run: Run) -> None:
+        self._settings = settings
+        self._metrics = CampaignMetrics()
+        servers = Connections.of(settings, name="fogbell-campaign", count=self._metrics.published)
+        self._db, self._publisher = servers.database, servers.publisher
+        self._runner = Runner(
+            self._db,
+            self._publisher,
+            run,
+            _runner_settings(settings),
+            on_inserted=self._metrics.inserted,
+            on_unknown=self._metrics.unknown_variable,
+        )
+
+    async def perform(self) -> Summary:
+        """What came of it, whatever it was."""
+        work = asyncio.create_task(self._work())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, work.cancel)
+        try:
+            return await work
+        except asyncio.CancelledError:
+            return self._runner.failed(
+                "Stopped", "The process was told to stop; another one goes on from there."
+            )
+        except Exception as error:
+            log.exception("run_failed")
+            return self._runner.failed("Error", f"{type(error).__name__}; the log says where.")
+
+    async def _work(self) -> Summary:
+        metrics = self._settings.metrics
+        async with contextlib.AsyncExitStack() as stack:
+            stack.callback(self._db.close)
+            health = await serve_health(
+                self._metrics.registry,
+                metrics.host,
+                metrics.port,
+                self._missing,
+                component="campaign",
+                version=__version__,
+            )
+            stack.push_async_callback(health.close)
+            self._publisher.start()
+            stack.push_async_callback(self._publisher.close)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._publisher.wait_connected(), BROKER_WAIT)
+            return await self._runner.perform()
+
+    async def _missing(self) -> dict[str, str]:
+        return {} if self._publisher.connected else {"rabbitmq": "not connected"}
+
+
+def _firing(told: CampaignGroup) -> Firing:
+    return firing(cronjob_name(told.name), told.job_name, told.controller_uid)
+
+
+def _runner_settings(settings: CampaignSettings) -> RunnerSettings:
+    protocol = settings.protocol
+    grace = timedelta(seconds=protocol.grace_seconds)
+    return RunnerSettings(
+        grace=grace,
+        patience=timedelta(seconds=settings.run.patience_seconds),
+        expansion=ExpansionSettings(
+            lease=timedelta(seconds=protocol.lease_seconds),
+            grace=grace,
+            look_after=timedelta(seconds=protocol.settle_seconds),
+            failures=protocol.expansion_failures,
+        ),
+    )
