@@ -17,6 +17,7 @@ from fogbell.model.campaign import (
     duration,
     firing,
     refusal,
+    untimely,
 )
 from fogbell.model.content import Content
 from fogbell.model.status import Channel
@@ -135,7 +136,10 @@ def test_two_jobs_of_one_scheduled_time_are_one_firing(minutes: int) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["by-hand", "campaign-x-1", "campaign-y-29000000", "x-29000000"])
+@pytest.mark.parametrize(
+    "name",
+    ["by-hand", "campaign-x-1", "campaign-y-29000000", "x-29000000", "campaign-x-9999999999"],
+)
 def test_a_job_of_any_other_name_is_a_firing_of_its_own(name: str) -> None:
     first, again = firing("campaign-x", name, "uid-1"), firing("campaign-x", name, "uid-2")
     assert first.scheduled_for is None
@@ -174,3 +178,36 @@ def test_a_job_in_the_wrong_year_is_refused() -> None:
 
 def test_a_job_made_by_hand_is_what_somebody_asked_for() -> None:
     assert refusal(spec(), firing("campaign-x", "by-hand", "u"), NOON) is None
+
+
+PATIENCE = timedelta(minutes=10)
+
+
+def when_begun(late: timedelta, **changes: Any) -> str | None:
+    """The reason why a run for noon must not begin so long after it."""
+    fired = firing("campaign-x", scheduled(NOON), "u")
+    refused = untimely(spec(**changes), fired, NOON + late, PATIENCE)
+    return refused.reason if refused else None
+
+
+@given(deadline=st.integers(30, 86_400), late=st.timedeltas(timedelta(0), timedelta(days=3)))
+def test_a_run_begins_within_its_deadline_and_patience_alone(
+    deadline: int, late: timedelta
+) -> None:
+    missed = when_begun(late, startingDeadlineSeconds=deadline) == "Missed"
+    assert missed == (late > timedelta(seconds=deadline) + PATIENCE)
+
+
+def test_clocks_may_differ_but_a_time_to_come_is_not_due() -> None:
+    assert when_begun(-timedelta(seconds=50)) is None
+    assert when_begun(-timedelta(minutes=2)) == "NotDue"
+
+
+def test_a_run_that_has_expired_does_not_begin() -> None:
+    assert when_begun(timedelta(minutes=2), expiresAfter="2m") == "Expired"
+    assert when_begun(timedelta(minutes=1), expiresAfter="2m") is None
+
+
+def test_a_run_by_hand_is_never_too_late() -> None:
+    years = timedelta(days=1000)
+    assert untimely(spec(), firing("campaign-x", "by-hand", "u"), NOON + years, PATIENCE) is None

@@ -1,0 +1,57 @@
+"""Campaigns for tests: their specs, their firings, and what the runner's environment says."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from fogbell.model.campaign import CampaignSpec, cronjob_name, firing
+from fogbell_campaign.run import Run
+
+NAMESPACE, NAME, UID = "shop", "nightly", "6f1c0f4e-0001-4000-8000-000000000001"
+CONTENT = {"email": {"subject": "Fog tonight", "text": "The bell will ring."}}
+
+
+def written(**changes: Any) -> dict[str, Any]:
+    """A spec as its author writes it, to everyone by e-mail; None takes a field away."""
+    document: dict[str, Any] = {
+        "schedule": "0 2 * * *",
+        "audience": {"all": True},
+        "channels": ["email"],
+        "content": CONTENT,
+        **changes,
+    }
+    return {name: value for name, value in document.items() if value is not None}
+
+
+def spec(**changes: Any) -> CampaignSpec:
+    return CampaignSpec.model_validate(written(**changes))
+
+
+def job_name(scheduled: datetime) -> str:
+    """What the CronJob calls the Job of ``scheduled``."""
+    return f"{cronjob_name(NAME)}-{int(scheduled.timestamp()) // 60}"
+
+
+def this_minute() -> datetime:
+    return datetime.now(UTC).replace(second=0, microsecond=0)
+
+
+def new_run(job: str | None = None, controller: str = "job-1", **changes: Any) -> Run:
+    """The run of a Job, of this minute's unless it has another name; ``changes`` as `written`."""
+    name = job_name(this_minute()) if job is None else job
+    fired = firing(cronjob_name(NAME), name, controller)
+    return Run(spec(**changes), NAMESPACE, NAME, UID, fired)
+
+
+def environment(run: Run, **more: str) -> dict[str, str]:
+    """What the operator tells the pods of ``run``."""
+    scheduled = run.firing.scheduled_for
+    return {
+        "FOGBELL_CAMPAIGN__SPEC": json.dumps(run.spec.model_dump(mode="json", by_alias=True)),
+        "FOGBELL_CAMPAIGN__NAMESPACE": run.namespace,
+        "FOGBELL_CAMPAIGN__NAME": run.name,
+        "FOGBELL_CAMPAIGN__UID": run.uid,
+        "FOGBELL_CAMPAIGN__JOB_NAME": job_name(scheduled) if scheduled else "by-hand",
+        "FOGBELL_CAMPAIGN__CONTROLLER_UID": run.firing.key.removeprefix("manual:"),
+        **more,
+    }
