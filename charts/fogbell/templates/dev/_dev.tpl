@@ -1,0 +1,49 @@
+{{/* Small servers for trials. NOT FOR PRODUCTION: see `dev` in values.yaml. */}}
+
+{{/* dict: root, component */}}
+{{- define "fogbell.dev.metadata" -}}
+{{ include "fogbell.metadata" . }}
+annotations:
+  fogbell.dev/warning: "not for production: one pod, no backup; see the chart's values"
+{{- end -}}
+
+{{- define "fogbell.dev.pod" -}}
+automountServiceAccountToken: false
+# The variables of Services would change RabbitMQ's own settings.
+enableServiceLinks: false
+{{- include "fogbell.pullSecrets" . }}
+securityContext:
+  {{- include "fogbell.podSecurity" . | nindent 2 }}
+{{- end -}}
+
+{{/* dict: server (values of one) */}}
+{{- define "fogbell.dev.container" -}}
+image: {{ .server.image | quote }}
+imagePullPolicy: {{ .server.pullPolicy }}
+{{- with .server.command }}
+command: {{ toJson . }}
+{{- end }}
+{{- with .server.args }}
+args: {{ toJson . }}
+{{- end }}
+securityContext:
+  {{- include "fogbell.containerSecurity" . | nindent 2 }}
+resources: {{ toYaml .server.resources | nindent 2 }}
+{{- end -}}
+
+{{/* dict: server (values of one) */}}
+{{- define "fogbell.dev.claim" -}}
+{{- with .server.persistence }}
+{{- if .enabled }}
+volumeClaimTemplates:
+  - metadata: {name: data}
+    spec:
+      accessModes: [ReadWriteOnce]
+      {{- with .storageClassName }}
+      storageClassName: {{ . }}
+      {{- end }}
+      resources:
+        requests: {storage: {{ .size }}}
+{{- end }}
+{{- end }}
+{{- end -}}
