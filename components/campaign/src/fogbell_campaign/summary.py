@@ -32,7 +32,8 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """``notification`` is None where there is none; ``inserted`` is what this process inserted.
+    """``notification`` is None where there is none; ``inserted`` is how many deliveries this
+    process knows to have inserted: an outage may have hidden more.
 
     ``reason`` is in CamelCase, as in a condition, where the outcome alone does not say it.
     """

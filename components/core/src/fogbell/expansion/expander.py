@@ -180,7 +180,6 @@ class Expander:
         inserted = await task
         under_way.popleft()
         expansion.inserted += inserted.total()
-        self._on_inserted(inserted.total())
         await checkpoints.reach(cursor, inserted)
 
     async def _store(self, planner: Planner, page: Page, look_up: "LookUp") -> Counter[str]:
@@ -195,6 +194,7 @@ class Expander:
             look_up.seen(len(there))
             new = [d for d in new if d.id not in there]
         new = await deliveries.insert(self._db, new, self._settings.grace)
+        self._on_inserted(len(new))
         if new:
             await publish_new(self._publisher, new)
         return Counter(delivery.channel.value for delivery in new)
