@@ -3,6 +3,8 @@
 #   make demo     the whole system on this machine, with faults, and a proof that nothing was lost
 #   make up       the whole system on this machine, until Ctrl-C
 #   make test     lint, types, import contracts, then every test
+#   make e2e      the tests on a real Kubernetes, which is built and started if there is none
+#   make cluster  a real Kubernetes on this machine, to use; make cluster-down removes it
 #   make lint     lint, types and import contracts alone
 #   make lock     lock what development, the cluster tests and each image install, with hashes
 
@@ -16,7 +18,7 @@ IMAGES := $(filter-out core client local,$(COMPONENTS))
 PYPROJECTS := $(COMPONENTS:%=components/%/pyproject.toml)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: demo up test lint lock setup clean
+.PHONY: demo up test e2e cluster cluster-down lint lock setup clean
 .DEFAULT_GOAL := setup
 
 setup: $(VENV)/.ready

@@ -23,7 +23,7 @@ def _mail(delivery: str, text: str = "Hello") -> EmailMessage:
 
 
 def _send(sink: SinkServer, *mails: EmailMessage) -> None:
-    with smtplib.SMTP(sink.smtp_host, sink.smtp_port) as client:
+    with smtplib.SMTP(sink.host, sink.smtp_port) as client:
         for mail in mails:
             client.send_message(mail)
 
@@ -60,7 +60,7 @@ def test_a_refused_mail_is_accepted_the_second_time_also_after_a_restart(
 
 
 async def test_pipelined_transactions_are_answered_in_order(mail_sink: SinkServer) -> None:
-    reader, writer = await asyncio.open_connection(mail_sink.smtp_host, mail_sink.smtp_port)
+    reader, writer = await asyncio.open_connection(mail_sink.host, mail_sink.smtp_port)
     message = b"Message-ID:\r\n <d@x.test>\r\n\r\n..\r\n.\r\n"
     writer.write(b"HELO x\r\n" + 2 * (ENVELOPE + message) + b"MAIL\r\nWHAT\r\nQUIT\r\n")
     codes = [line[:3] for line in (await reader.read()).splitlines()]
@@ -83,7 +83,7 @@ async def test_pipelined_transactions_are_answered_in_order(mail_sink: SinkServe
 async def test_a_client_that_breaks_the_protocol_is_told(
     mail_sink: SinkServer, said: bytes, code: bytes
 ) -> None:
-    reader, writer = await asyncio.open_connection(mail_sink.smtp_host, mail_sink.smtp_port)
+    reader, writer = await asyncio.open_connection(mail_sink.host, mail_sink.smtp_port)
     writer.write(said + (b"QUIT\r\n" if said.endswith(b"\n") else b""))
     assert code in [line[:3] for line in (await reader.read()).splitlines()]
     writer.close()
@@ -96,7 +96,7 @@ async def test_whatever_a_killed_sink_said_yes_to_is_in_its_ledger(mail_sink: Si
     some = asyncio.Event()
 
     async def client() -> None:
-        smtp = aiosmtplib.SMTP(hostname=mail_sink.smtp_host, port=mail_sink.smtp_port)
+        smtp = aiosmtplib.SMTP(hostname=mail_sink.host, port=mail_sink.smtp_port)
         await smtp.connect()
         while True:
             mail = _mail(str(uuid.uuid4()))

@@ -115,7 +115,7 @@ class System:
         return Place(
             mongodb=ground.mongodb,
             rabbitmq=ground.rabbitmq,
-            smtp_url=f"smtp://{ground.sink.smtp_host}:{ground.sink.smtp_port}",
+            smtp_url=f"smtp://{ground.sink.host}:{ground.sink.smtp_port}",
             webhook_port=ground.sink.webhook_port,
             database=ground.database,
             prefix=ground.prefix,

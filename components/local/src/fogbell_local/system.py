@@ -130,7 +130,7 @@ class System:
         for component in self.components():
             pids.setdefault(component.name, []).append(component.program.pid)
         sink = self.sink
-        mail = None if self._options.smtp_url else f"{sink.smtp_host}:{sink.smtp_port}"
+        mail = None if self._options.smtp_url else f"{sink.host}:{sink.smtp_port}"
         return {
             "intake": f"http://{HOST}:{self.port}",
             "api_key": self.secrets.api_key,
@@ -185,7 +185,7 @@ class System:
         return Place(
             mongodb=self.mongo.uri,
             rabbitmq=self.rabbit.uri,
-            smtp_url=self._options.smtp_url or f"smtp://{sink.smtp_host}:{sink.smtp_port}",
+            smtp_url=self._options.smtp_url or f"smtp://{sink.host}:{sink.smtp_port}",
             webhook_port=sink.webhook_port,
             database=self._options.database,
             prefix=self._options.prefix,

@@ -27,6 +27,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m fogbell_local.sink", description=__doc__)
     parser.add_argument("--log", type=Path, required=True, help="the ledger, appended to")
+    parser.add_argument("--host", default=HOST, help="the address to listen on")
     parser.add_argument("--port", type=int, default=0, help="SMTP; 0 takes a free one")
     parser.add_argument("--webhook-port", type=int, default=0, help="HTTP; 0 takes a free one")
     parser.add_argument("--providers-port", type=int, default=0, help="HTTP; 0 takes a free one")
@@ -47,12 +48,16 @@ async def _run(arguments: argparse.Namespace) -> None:
     writer = ledger.Writer(arguments.log)
     answering = Answering(writer, refusals, arguments.refuse_code, arguments.delay)
     mails = await loop.create_server(
-        functools.partial(SmtpConnection, answering), HOST, arguments.port
+        functools.partial(SmtpConnection, answering), arguments.host, arguments.port
     )
-    hooks = await _serve(functools.partial(webhook.answer, answering), arguments.webhook_port)
+    hooks = await _serve(
+        functools.partial(webhook.answer, answering), arguments.host, arguments.webhook_port
+    )
     tokens = TokenServer(arguments.service_account or Path(os.devnull))
     phones = await _serve(
-        functools.partial(providers.answer, answering, tokens), arguments.providers_port
+        functools.partial(providers.answer, answering, tokens),
+        arguments.host,
+        arguments.providers_port,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, writer.failed.cancel)
@@ -64,8 +69,8 @@ async def _run(arguments: argparse.Namespace) -> None:
         print("ended", flush=True)
 
 
-async def _serve(answer: http.Answer, port: int) -> asyncio.Server:
-    return await asyncio.start_server(functools.partial(http.serve, answer), HOST, port)
+async def _serve(answer: http.Answer, host: str, port: int) -> asyncio.Server:
+    return await asyncio.start_server(functools.partial(http.serve, answer), host, port)
 
 
 def _port(server: asyncio.Server) -> int:

@@ -45,9 +45,8 @@ class SinkServer:
     Methods block for some tens of milliseconds. It ends with the process that started it.
     """
 
-    smtp_host = HOST
-
-    def __init__(self, directory: Path, behaviour: Behaviour) -> None:
+    def __init__(self, directory: Path, behaviour: Behaviour, host: str = HOST) -> None:
+        self.host = host
         self.smtp_port, self.webhook_port, self.providers_port = kept_ports(directory, 3)
         self.ledger_path = directory / "ledger.jsonl"
         self._directory = directory
@@ -56,18 +55,21 @@ class SinkServer:
         self._process = self._begin()
 
     @classmethod
-    def start(cls, directory: Path, behaviour: Behaviour | None = None) -> Self:
-        """Start one whose ledger and log lie in ``directory``. Raises ServerError."""
-        return cls(directory, behaviour or Behaviour())
+    def start(cls, directory: Path, behaviour: Behaviour | None = None, host: str = HOST) -> Self:
+        """Start one that listens on ``host``; its ledger and log lie in ``directory``.
+
+        Raises ServerError.
+        """
+        return cls(directory, behaviour or Behaviour(), host)
 
     @property
     def webhook_url(self) -> str:
         """Where webhooks go; any path may follow, see `fogbell_local.sink.webhook`."""
-        return f"http://{HOST}:{self.webhook_port}"
+        return f"http://{self.host}:{self.webhook_port}"
 
     def provider_url(self, name: str) -> str:
         """Where SMS gateway or FCM ``name`` is, see `fogbell_local.sink.providers`."""
-        return f"http://{HOST}:{self.providers_port}/{name}"
+        return f"http://{self.host}:{self.providers_port}/{name}"
 
     def service_account(self, provider: str) -> Path:
         """The key file of who may send pushes through ``provider``; made when first asked for."""
@@ -112,6 +114,7 @@ class SinkServer:
         process = GuardedProcess(
             [
                 sys.executable, "-m", "fogbell_local.sink", f"--log={self.ledger_path}",
+                f"--host={self.host}",
                 f"--port={self.smtp_port}", f"--webhook-port={self.webhook_port}",
                 f"--providers-port={self.providers_port}", f"--service-account={self._account}",
                 f"--port-file={ports}", *self._behaviour.arguments(),

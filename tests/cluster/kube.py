@@ -1,0 +1,101 @@
+"""kubectl for tests: objects in and out, and waiting for what they come to be."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+POLL = 0.5
+Object = dict[str, Any]
+
+
+class RefusedError(Exception):
+    """The API server said no; the message is its sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kube:
+    """One namespace of a cluster, as an administrator sees it."""
+
+    kubectl: Path
+    kubeconfig: Path
+    namespace: str
+
+    def run(self, *arguments: str | Path, stdin: str | None = None) -> str:
+        """What kubectl prints; raises `RefusedError`."""
+        done = subprocess.run(
+            [
+                str(self.kubectl),
+                f"--kubeconfig={self.kubeconfig}",
+                f"--namespace={self.namespace}",
+                *(str(word) for word in arguments),
+            ],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        if done.returncode:
+            raise RefusedError(done.stderr.strip())
+        return done.stdout
+
+    def apply(self, *objects: Object) -> None:
+        """Apply ``objects`` as they are."""
+        self.run("apply", "--filename=-", stdin=yaml.safe_dump_all(objects))
+
+    def get(self, kind: str, name: str) -> Object | None:
+        """One object, or None where there is none."""
+        text = self.run("get", kind, name, "--ignore-not-found", "--output=json")
+        found: Object | None = json.loads(text) if text.strip() else None
+        return found
+
+    def find(self, kind: str, selector: str = "") -> list[Object]:
+        """All objects of ``kind`` that ``selector`` (labels) picks."""
+        text = self.run("get", kind, f"--selector={selector}", "--output=json")
+        items: list[Object] = json.loads(text)["items"]
+        return items
+
+    def delete(self, kind: str, *names: str, force: bool = False) -> None:
+        """Delete, and return at once."""
+        how = ["--grace-period=0", "--force"] if force else []
+        self.run("delete", kind, *names, "--wait=false", *how)
+
+    def logs(self, selector: str) -> str:
+        """What the pods of ``selector`` have said lately: for messages of failures."""
+        try:
+            return self.run("logs", f"--selector={selector}", "--all-containers", "--tail=30")
+        except RefusedError as error:
+            return str(error)
+
+    def pods(self, component: str) -> list[Object]:
+        """The pods of one of Fogbell's components."""
+        return self.find("pods", f"app.kubernetes.io/component={component}")
+
+
+def wait_until(
+    what: str,
+    look: Callable[[], object],
+    seconds: float,
+    why: Callable[[], str] = lambda: "",
+) -> Any:
+    """What ``look`` returns once it is true; fails with ``what`` and ``why`` after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while True:
+        seen = look()
+        if seen:
+            return seen
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not come within {seconds:.0f} s. {why()}")
+        time.sleep(POLL)
+
+
+def condition(found: Object | None, name: str) -> Object:
+    """One condition of an object's status; {} where it has none of that name."""
+    conditions: Iterable[Object] = ((found or {}).get("status") or {}).get("conditions") or []
+    return next((c for c in conditions if c["type"] == name), {})
