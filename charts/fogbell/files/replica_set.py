@@ -1,7 +1,7 @@
 """Begins a replica set of one member, and listens on port 27018 while it has a primary.
 
 For dev.enabled alone: ``replica_set.py HOST:PORT``, the name by which the member is found. It goes
-on looking, so that a pod that has lost its data begins anew.
+on looking: a pod of MongoDB's that has lost its data begins anew.
 """
 
 import logging
@@ -41,7 +41,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     ready: socket.socket | None = None
-    uri = "mongodb://127.0.0.1:27017/?directConnection=true&serverSelectionTimeoutMS=2000"
+    uri = f"mongodb://{sys.argv[1]}/?directConnection=true&serverSelectionTimeoutMS=2000"
     client: MongoClient[dict[str, object]] = MongoClient(uri)
     while True:
         primary = False

@@ -47,3 +47,23 @@ volumeClaimTemplates:
 {{- end }}
 {{- end }}
 {{- end -}}
+
+{{/* A container that runs one of the chart's scripts, by an image that is there anyway.
+     dict: root, script, resources */}}
+{{- define "fogbell.script.container" -}}
+image: {{ include "fogbell.image" (dict "root" .root "image" .root.Values.intake.image) | quote }}
+imagePullPolicy: {{ include "fogbell.pullPolicy" (dict "root" .root "image" .root.Values.intake.image) }}
+command: [python3, /opt/scripts/{{ .script }}]
+securityContext:
+  {{- include "fogbell.containerSecurity" . | nindent 2 }}
+resources: {{ toYaml .resources | nindent 2 }}
+volumeMounts:
+  - {name: scripts, mountPath: /opt/scripts, readOnly: true}
+  - {name: tmp, mountPath: /tmp}
+{{- end -}}
+
+{{- define "fogbell.script.volumes" -}}
+volumes:
+  - {name: tmp, emptyDir: {}}
+  - {name: scripts, configMap: {name: {{ include "fogbell.fullname" . }}-scripts}}
+{{- end -}}
