@@ -18,12 +18,13 @@ from fogbell.model.delivery import Claimed
 from fogbell.model.outcome import Attempt, Deferred
 from fogbell.model.status import Channel, Lane
 from fogbell.policy import last_start
-from fogbell.store import claims, endpoints, suppressions
+from fogbell.store import claims
 from fogbell.store.database import Database, StoreUnavailableError
 from fogbell_worker.hosts import BUSY, Hosts, Turns
-from fogbell_worker.loading import Loaded, Loader, suppressible_address
+from fogbell_worker.loading import Loaded, Loader
 from fogbell_worker.recording import FIRST_PAUSE, LONGEST_PAUSE, Recorder
 from fogbell_worker.sending import ChannelSender, Work
+from fogbell_worker.suppressing import suppress
 from fogbell_worker.suspects import Suspects
 
 log = structlog.get_logger(__name__)
@@ -266,27 +267,18 @@ class LaneRunner:
         await asyncio.gather(*(self._recorder.attempted(work.delivery, busy) for work in works))
 
     async def _send(self, work: Work) -> None:
+        """Never raises: a defect in one send must not cancel those beside it."""
         try:
             sent = await self._sender.send(work)
+        except Exception:
+            log.exception("send_failed", delivery=str(work.delivery.id), left_to="lease")
+            return
         finally:
             self._slots.release()
             self._hosts.leave(work)
         if isinstance(sent, Attempt) and sent.reply.suppress:
-            await self._suppress(work, sent)
+            await suppress(self._db, work, sent)
         await self._recorder.attempted(work.delivery, sent)
-
-    async def _suppress(self, work: Work, attempt: Attempt) -> None:
-        """The receiver asks to be left alone, or is gone."""
-        address, reason = suppressible_address(work), attempt.reply.reason or "refused"
-        now, channel = self._db.clock.now(), work.delivery.channel
-        try:
-            if work.callback is not None:
-                await endpoints.disable(self._db, work.callback.endpoint)
-            elif address is not None:
-                await suppressions.add(self._db, channel, address, reason, now)
-        except StoreUnavailableError:
-            # The delivery itself is settled by its record; the next one will ask for it again.
-            log.warning("suppression_not_stored", delivery=str(work.delivery.id))
 
     async def _release(self, ids: Sequence[UUID], token: str) -> None:
         log.info("released_unsent", deliveries=len(ids), channel=self._settings.channel.value)
