@@ -36,6 +36,12 @@
 {{- end -}}
 {{- end -}}
 
+{{/* The bootstrap key's. */}}
+{{- define "fogbell.bootstrapKeyRef" -}}
+{{- $given := .Values.bootstrapApiKey.existingSecret -}}
+{name: {{ $given.name | default (printf "%s-api-key" (include "fogbell.fullname" .)) }}, key: {{ ternary $given.key "api-key" (not (empty $given.name)) }}}
+{{- end -}}
+
 {{/* The addresses of both servers, as every component reads them. */}}
 {{- define "fogbell.serverEnv" -}}
 - name: FOGBELL_MONGODB_URI
@@ -52,7 +58,7 @@ mongodb://{{ $name }}-0.{{ $name }}.{{ .Release.Namespace }}.svc:27017/?replicaS
 {{- end -}}
 
 {{- define "fogbell.fromAddress" -}}
-{{- .Values.email.fromAddress | default (ternary "Fogbell <fogbell@example.org>" "" (not (empty (include "fogbell.dev.mail" .)))) -}}
+{{- .Values.email.fromAddress | default (ternary "Fogbell <fogbell@example.org>" "" .Values.dev.enabled) -}}
 {{- end -}}
 
 {{/* What of a Secret's content is known before the cluster: the rest is generated once and stays. */}}

@@ -5,6 +5,6 @@
 {{- if include "fogbell.bootstrapKey" . }}
 - name: FOGBELL_BOOTSTRAP_API_KEY
   valueFrom:
-    secretKeyRef: {{ include "fogbell.secretKeyRef" (dict "root" . "existing" .Values.bootstrapApiKey.existingSecret "own" "bootstrap-api-key") }}
+    secretKeyRef: {{ include "fogbell.bootstrapKeyRef" . }}
 {{- end }}
 {{- end -}}
