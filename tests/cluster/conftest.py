@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +9,13 @@ from pathlib import Path
 import pytest
 from tests.cluster.harness import kind
 from tests.cluster.harness.cluster import Cluster, open_cluster
-from tests.cluster.harness.places import REPOSITORY
+from tests.cluster.harness.places import GATEWAY, REPOSITORY
+from tests.cluster.installation import COMPONENTS, Installation, install
 from tests.cluster.kube import Kube
 
-KUBECONFIG = "FOGBELL_KUBECONFIG"
+from fogbell_local.sink import SinkServer
+
+KUBECONFIG, SINK_HOST = "FOGBELL_KUBECONFIG", "FOGBELL_SINK_HOST"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -88,21 +90,20 @@ class fresh_namespace:  # noqa: N801 - it reads as the context manager that it i
         self._admin.delete("namespace", self._kube.namespace)
 
 
-def helm(kube: Kube, *arguments: str | Path) -> str:
-    """What helm prints; the end of its errors fails the test."""
-    program = shutil.which("helm", path=f"{REPOSITORY / '.venv' / 'bin'}:{os.environ['PATH']}")
-    assert program is not None, "no helm: run 'make setup'"
-    done = subprocess.run(
-        [
-            program,
-            f"--kubeconfig={kube.kubeconfig}",
-            f"--namespace={kube.namespace}",
-            *(str(word) for word in arguments),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture(scope="session")
+def installation(
+    own_cluster: Cluster | None, admin: Kube, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Installation]:
+    """Fogbell in a namespace of its own, with trial servers and a sink for a relay.
+
+    On a cluster that is not ours the images have to be there, and pods have to reach this machine
+    at the address that FOGBELL_SINK_HOST names.
+    """
+    if own_cluster is not None:
+        own_cluster.images.load_services()
+        own_cluster.images.load_components(*COMPONENTS)
+    host = os.environ.get(SINK_HOST, GATEWAY)
+    place = tmp_path_factory.mktemp("sink")
+    with SinkServer.start(place, host=host) as sink, fresh_namespace(admin) as kube:
+        install(kube, sink, "--set=crds.install=false")
+        yield Installation(kube, sink)

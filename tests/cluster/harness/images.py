@@ -26,15 +26,20 @@ class Images:
 
     state: State
 
-    def load(self, archive: Path, marker: str) -> None:
-        """Import ``archive`` into containerd unless this very one (``marker``) is there."""
-        loaded = self.state.root / "loaded"
-        loaded.mkdir(exist_ok=True)
-        note = loaded / archive.name
-        if note.exists() and note.read_text() == marker:
-            return
-        self.ctr("images", "import", archive)
-        note.write_text(marker)
+    def load(self, archive: Path) -> None:
+        """Import an archive from the cache, once for each cluster."""
+        if not self._loaded(archive.stem, ""):
+            self.ctr("images", "import", archive)
+            self._note(archive.stem, "")
+
+    def _loaded(self, name: str, marker: str) -> bool:
+        note = self.state.root / "loaded" / name
+        return note.exists() and note.read_text() == marker
+
+    def _note(self, name: str, marker: str) -> None:
+        folder = self.state.root / "loaded"
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_text(marker)
 
     def ctr(self, *arguments: str | Path) -> str:
         """Run containerd's own client in Kubernetes' namespace."""
@@ -44,16 +49,24 @@ class Images:
     def load_pause(self) -> None:
         """The image that holds a pod's namespaces open."""
         archive = _cached("pause", _digest(HARNESS / "pause" / "main.go"), _make_pause)
-        self.load(archive, archive.name)
+        self.load(archive)
 
     def load_services(self) -> None:
         """MongoDB and RabbitMQ, as small as tests need them."""
         for name, make in (("mongodb", _make_mongodb), ("rabbitmq", _make_rabbitmq)):
             archive = _cached(name, _digest(Path(__file__)), make)
-            self.load(archive, archive.name)
+            self.load(archive)
 
-    def load_component(self, component: str, tag: str = "test") -> str:
-        """Build one of Fogbell's components from the tree's Dockerfile; returns the image."""
+    def load_components(self, *components: str, tree: Path = REPOSITORY, tag: str = "test") -> None:
+        """Have the images of ``components`` in the node, built from ``tree`` where they changed."""
+        for component in components:
+            marker = _digest(*_sources(tree, component))
+            if not self._loaded(f"{component}-{tag}", marker):
+                say(f"building the image of {component}")
+                self._build(component, tree, tag)
+                self._note(f"{component}-{tag}", marker)
+
+    def _build(self, component: str, tree: Path, tag: str) -> None:
         image = f"localhost/fogbell-{component}:{tag}"
         self.provide_python_base()
         volumes = [f"--volume={p}:{p}:ro" for p in _PASSED_ON if p.exists()]
@@ -66,14 +79,13 @@ class Images:
             f"--build-arg=COMPONENT={component}",
             *volumes,
             f"--tag={image}",
-            str(REPOSITORY),
+            str(tree),
         )
         archive = self.state.root / f"{component}.tar"
         archive.unlink(missing_ok=True)
         _push(image, archive)
         self.ctr("images", "import", archive)
         archive.unlink()
-        return image
 
     def provide_python_base(self) -> None:
         """What the Dockerfile's official Python image is replaced by, where no registry answers."""
@@ -98,7 +110,21 @@ def _has(image: str) -> bool:
 
 
 def _push(image: str, archive: Path) -> None:
-    _buildah("push", image, f"oci-archive:{archive}:{image}")
+    # Not oci-archive: it would compress, longer than the build takes, what is read at once.
+    _buildah("push", image, f"docker-archive:{archive}:{image}")
+
+
+def _sources(tree: Path, component: str) -> list[Path]:
+    """Everything that an image of ``component`` is built from."""
+    fixed = [tree / "Dockerfile", tree / ".dockerignore"]
+    locks = [tree / "requirements" / "images" / f"{name}.txt" for name in (component, "build")]
+    found = [
+        file
+        for name in ("core", component)
+        for file in sorted((tree / "components" / name).rglob("*"))
+        if file.is_file() and "__pycache__" not in file.parts and ".egg-info" not in str(file)
+    ]
+    return [*fixed, *locks, *found]
 
 
 def _digest(*files: Path) -> str:

@@ -1,0 +1,215 @@
+"""Fogbell, installed with Helm for tests: its API, what it sends, and what its pods do."""
+
+import contextlib
+import json
+import os
+import queue
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster.harness.places import REPOSITORY
+from tests.cluster.kube import Kube, Object, condition, wait_until
+
+from fogbell_client import Fogbell
+from fogbell_local.sink import SinkServer
+from fogbell_local.sink.ledger import Outcome
+
+RELEASE = "fogbell"
+CHART = REPOSITORY / "charts" / "fogbell"
+VALUES = REPOSITORY / "tests" / "chart" / "values" / "cluster.yaml"
+OPERATOR = "app.kubernetes.io/component=operator"
+COMPONENTS = ("intake", "worker", "retry", "operator", "campaign")
+_FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """One release in its namespace, and the sink that its relay is."""
+
+    kube: Kube
+    sink: SinkServer
+
+    @contextlib.contextmanager
+    def api(self) -> Iterator[Fogbell]:
+        """The HTTP interface through a forwarded port, with the bootstrap key."""
+        with (
+            forwarded(self.kube, f"service/{RELEASE}-intake") as port,
+            Fogbell(f"http://127.0.0.1:{port}", self.key()) as client,
+        ):
+            yield client
+
+    def key(self) -> str:
+        """The bootstrap API key."""
+        return self.kube.run(
+            "get",
+            "secret",
+            f"{RELEASE}-api-key",
+            '--output=go-template={{index .data "api-key" | base64decode}}',
+        )
+
+    def directory(self, group: str, people: int) -> list[str]:
+        """Import ``people`` recipients of a ``group`` of their own; returns their addresses."""
+        emails = [f"{group}-{i}@example.org" for i in range(people)]
+        lines = [
+            json.dumps({"id": email, "addresses": {"email": email}, "groups": [group]})
+            for email in emails
+        ]
+        with self.api() as api:
+            report = api.import_recipients(("\n".join(lines) + "\n").encode())
+        assert report["imported"] == people, report
+        return emails
+
+    def mails(self, group: str) -> Counter[str]:
+        """How many mails the sink has accepted for each address of ``group``."""
+        found: Counter[str] = Counter()
+        for entry in self.sink.entries():
+            if entry.outcome is Outcome.ACCEPTED:
+                found.update(to for to in entry.to if to.startswith(f"{group}-"))
+        return found
+
+    def campaign(self, name: str, group: str, **spec: object) -> None:
+        """Apply a Campaign that mails everyone in ``group``."""
+        self.kube.apply(campaign(name, group, **spec))
+
+    def status(self, name: str) -> Object:
+        """A Campaign's status; {} where it has none yet."""
+        found = self.kube.get("campaign", name) or {}
+        status: Object = found.get("status") or {}
+        return status
+
+    def until_condition(self, name: str, kind: str, reason: str, seconds: float = 60) -> Object:
+        """A Campaign's condition once it has ``reason``."""
+
+        def look() -> Object | None:
+            seen = condition(self.kube.get("campaign", name), kind)
+            return seen if seen.get("reason") == reason else None
+
+        found: Object = wait_until(
+            f"{name}: {kind} with reason {reason}",
+            look,
+            seconds,
+            lambda: (
+                f"{self.status(name)}\n{self.kube.logs('app.kubernetes.io/component=operator')}"
+            ),
+        )
+        return found
+
+    def until_mails(self, group: str, people: int, each: int = 1, seconds: float = 150) -> None:
+        """Wait until everyone of ``group`` has at least ``each`` mails."""
+
+        def look() -> bool:
+            mails = self.mails(group)
+            return len(mails) == people and min(mails.values()) >= each
+
+        wait_until(
+            f"{each} mail(s) for each of {people} people",
+            look,
+            seconds,
+            lambda: (
+                f"{len(self.mails(group))} have some.\n"
+                + self.kube.logs("app.kubernetes.io/component=campaign")
+                + self.kube.logs("app.kubernetes.io/component=worker")
+            ),
+        )
+
+
+def campaign(name: str, group: str, **spec: object) -> Object:
+    """A Campaign that mails everyone in ``group`` every minute, unless ``spec`` says otherwise."""
+    timing = {} if "at" in spec else {"schedule": "* * * * *"}
+    return {
+        "apiVersion": "fogbell.dev/v1alpha1",
+        "kind": "Campaign",
+        "metadata": {"name": name},
+        "spec": {
+            **timing,
+            "audience": {"groups": [group]},
+            "channels": ["email"],
+            "content": {"email": {"subject": "The bell", "text": "It rang."}},
+            **spec,
+        },
+    }
+
+
+def install(kube: Kube, sink: SinkServer, *more: str, chart: Path = CHART) -> None:
+    """Install or upgrade the release; return once every pod is ready."""
+    relay = f"--set=email.url=smtp://{sink.host}:{sink.smtp_port}"
+    place = (RELEASE, chart, f"--values={VALUES}", relay, "--wait", "--timeout=5m")
+    helm(kube, "upgrade", "--install", *place, *more)
+
+
+def helm(kube: Kube, *arguments: str | Path) -> str:
+    """What helm prints; its errors fail the test."""
+    program = shutil.which("helm", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    assert program is not None, "no helm: run 'make setup'"
+    done = subprocess.run(
+        [
+            program,
+            f"--kubeconfig={kube.kubeconfig}",
+            f"--namespace={kube.namespace}",
+            *(str(word) for word in arguments),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr + kube.run("get", "pods,events")
+    return done.stdout
+
+
+@contextlib.contextmanager
+def forwarded(kube: Kube, target: str, port: int = 80) -> Iterator[int]:
+    """A local port that leads to ``target`` (``service/NAME``) while the block runs."""
+    process = subprocess.Popen(
+        [
+            str(kube.kubectl),
+            f"--kubeconfig={kube.kubeconfig}",
+            f"--namespace={kube.namespace}",
+            "port-forward",
+            target,
+            f":{port}",
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    lines: queue.Queue[str] = queue.Queue()
+    reader = threading.Thread(target=_read, args=(process.stdout, lines), daemon=True)
+    reader.start()
+    try:
+        yield _local_port(lines)
+    finally:
+        process.terminate()
+        process.wait()
+        reader.join()
+        process.stdout.close()
+
+
+def _read(stream: Iterator[str], lines: "queue.Queue[str]") -> None:
+    for line in stream:
+        lines.put(line)
+
+
+def _local_port(lines: "queue.Queue[str]") -> int:
+    seen: list[str] = []
+    while True:
+        try:
+            seen.append(lines.get(timeout=30))
+        except queue.Empty:
+            raise AssertionError(f"no port was forwarded: {seen}") from None
+        match = _FORWARDING.match(seen[-1])
+        if match:
+            return int(match[1])
+
+
+def names(objects: Sequence[Object]) -> list[str]:
+    """The names of ``objects``."""
+    return [o["metadata"]["name"] for o in objects]
