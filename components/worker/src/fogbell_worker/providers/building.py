@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 
 from fogbell.model.status import Channel
+from fogbell_worker.providers.asking import Route
 from fogbell_worker.providers.breaker import BreakerRules
 from fogbell_worker.providers.configured import Provided
 from fogbell_worker.providers.gate import Gate, OnBreaker, Rate
-from fogbell_worker.providers.routing import Patience, Route, RoutedSender, walk_limit
+from fogbell_worker.providers.routing import Patience, RoutedSender, walk_limit
 
 MakeRate = Callable[[str, int, float], Rate]
 """Name, limit and window in seconds to a limit that all replicas share."""

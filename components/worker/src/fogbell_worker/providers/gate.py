@@ -15,8 +15,8 @@ from fogbell_worker.providers.breaker import Breaker, BreakerRules, State
 log = structlog.get_logger(__name__)
 
 UNAVAILABLE, RATE_LIMITED = "provider_unavailable", "rate_limited"
-STORE_PAUSE = 1.0
-"""Seconds to wait where MongoDB cannot say what the rate allows: the limit holds all the same."""
+UNTOLD_PAUSE = 1.0
+"""Seconds to wait where nobody can say what the rate allows: the limit holds all the same."""
 
 OnBreaker = Callable[[Channel, str, bool], None]
 """Told of a provider's breaker: channel, provider, and whether it is open."""
@@ -55,13 +55,15 @@ class Gate:
         self._tell = on_breaker
         on_breaker(channel, provider, False)
 
-    async def enter(self) -> "int | Hold":
-        """A ticket, to be given to `leave` or `abandon`; or `Hold`."""
+    async def enter(self, by: float) -> "int | Hold":
+        """A ticket, to be given to `leave` or `abandon`; or `Hold`. ``by`` is when what enters has
+        to be through, on the event loop's clock: MongoDB may be slow to tell what the rate allows.
+        """
         now = asyncio.get_running_loop().time
         if seconds := self._breaker.wait(now()):
             return Hold(UNAVAILABLE, seconds)
         # The rate first, for it takes time: a probe is let through only if it goes at once.
-        if self._rate is not None and (seconds := await self._limited(self._rate)):
+        if self._rate is not None and (seconds := await self._limited(self._rate, by)):
             return Hold(RATE_LIMITED, seconds)
         ticket = self._breaker.begin(now())
         return Hold(UNAVAILABLE, self._breaker.wait(now())) if ticket is None else ticket
@@ -80,11 +82,15 @@ class Gate:
         """The send was cancelled."""
         self._breaker.abandoned(ticket, asyncio.get_running_loop().time())
 
-    async def _limited(self, rate: Rate) -> float:
+    async def _limited(self, rate: Rate, by: float) -> float:
         try:
-            return await rate.try_acquire()
-        except StoreUnavailableError:
-            return STORE_PAUSE
+            async with asyncio.timeout_at(by):
+                return await rate.try_acquire()
+        except (StoreUnavailableError, TimeoutError):
+            return UNTOLD_PAUSE
+        except Exception:  # MongoDB refuses the call: a role, a defect
+            log.exception("provider_rate_untold", provider=self.provider)
+            return UNTOLD_PAUSE
 
     def _changed(self, before: State, reply: Reply) -> None:
         is_open = self._breaker.state is not State.CLOSED

@@ -6,52 +6,28 @@ another provider.
 """
 
 import asyncio
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
-
-import structlog
 
 from fogbell.model.outcome import Attempt, Deferred, Fault, Outcome, Reply
 from fogbell.model.status import Channel
 from fogbell.rendering import RenderedPart, RenderingError
 from fogbell_worker.channels.email.classify import scrub
-from fogbell_worker.providers.gate import RATE_LIMITED, UNAVAILABLE, Gate, Hold
-from fogbell_worker.providers.interface import Checks, Message, Provider
+from fogbell_worker.providers.asking import OVERRUN, Rendered, Route, ask, close, simulate
+from fogbell_worker.providers.gate import RATE_LIMITED, UNAVAILABLE, Hold
+from fogbell_worker.providers.interface import Message
 from fogbell_worker.providers.shapes import SHAPES
 from fogbell_worker.rendering import Renderer
 from fogbell_worker.sending import Work
 
-log = structlog.get_logger(__name__)
-
 NO_PROVIDER = "none"
 """What an attempt names where no provider was tried: an address's own word may be anything."""
-
-OVERRUN = 0.25
-"""Seconds past its deadline after which a send is cancelled: a provider's own words are better."""
 
 LEAST_SHARE = 0.5
 """A provider is asked if this much of its time limit is left: what starts late ends unanswered."""
 
 SHORTEST_WAIT = 0.05
-
-_SIMULATED = Reply(Outcome.ACCEPTED, code="simulated")
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One provider of a channel, and the way to it.
-
-    ``kind`` is the entry point's name; ``send_timeout`` is in seconds, for one try.
-    """
-
-    name: str
-    kind: str
-    provider: Provider[Any]
-    gate: Gate
-    send_timeout: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +93,13 @@ class RoutedSender:
             reply = Reply(Outcome.PERMANENT, reason="no_provider", detail=detail)
             return Attempt(NO_PROVIDER, started, datetime.now(UTC), reply)
         if work.notification.origin.simulate:
-            reply = _checked(routes[0], message)
-            return Attempt(routes[0].name, started, datetime.now(UTC), reply)
+            return _simulated(routes, message)
         return await self._sent(routes, message, end)
 
     async def close(self) -> None:
         """Close every provider; sends under way must have ended."""
         for route in self._routes:
-            await route.provider.close()
+            await close(route)
 
     def _for(self, work: Work) -> Sequence[Route]:
         """The providers to ask, in order."""
@@ -143,7 +118,7 @@ class RoutedSender:
         by_name = [route for route in self._routes if route.name == name]
         return (by_name or [route for route in self._routes if route.kind == name])[:1]
 
-    def _message(self, work: Work, end: float) -> "Message[RenderedPart, Any] | Reply":
+    def _message(self, work: Work, end: float) -> Rendered | Reply:
         address = self._shape.address(work)
         if address is None:
             return Reply(Outcome.PERMANENT, reason="no_address")
@@ -169,7 +144,7 @@ class RoutedSender:
         )
 
     async def _sent(
-        self, routes: Sequence[Route], message: Message[RenderedPart, Any], end: float
+        self, routes: Sequence[Route], message: Rendered, end: float
     ) -> Attempt | Deferred:
         """Walk, and where nobody could be asked wait for the first who can."""
         now = asyncio.get_running_loop().time
@@ -194,22 +169,21 @@ class RoutedSender:
             self._waiting -= 1
 
 
-async def _walk(
-    routes: Sequence[Route], message: Message[RenderedPart, Any], end: float
-) -> Attempt | Hold:
+async def _walk(routes: Sequence[Route], message: Rendered, end: float) -> Attempt | Hold:
     """Ask one after the other; `Hold` where none could be asked."""
     tried: list[Attempt] = []
     held: list[Hold] = []
     now = asyncio.get_running_loop().time
     for route in routes:
-        if tried and end - now() < route.send_timeout * LEAST_SHARE:
+        start_by = end - route.send_timeout * LEAST_SHARE
+        if tried and now() > start_by:
             held.append(Hold(UNAVAILABLE, 0.0))
             continue
-        entered = await route.gate.enter()
+        entered = await route.gate.enter(start_by)
         if isinstance(entered, Hold):
             held.append(entered)
             continue
-        attempt = await _try(route, entered, message, end)
+        attempt = await ask(route, entered, message, end)
         if not attempt.reply.elsewhere:
             return replace(attempt, earlier=tuple(tried)) if tried else attempt
         tried.append(attempt)
@@ -218,44 +192,14 @@ async def _walk(
     return _judged(tried, skipped=bool(held))
 
 
-async def _try(
-    route: Route, ticket: int, message: Message[RenderedPart, Any], end: float
-) -> Attempt:
-    started, now = datetime.now(UTC), asyncio.get_running_loop().time()
-    deadline = min(end, now + route.send_timeout)
-    if deadline != message.deadline:
-        message = replace(message, deadline=deadline)
-    try:
-        reply = await _reply(route, message)
-    except BaseException:
-        route.gate.abandon(ticket)
-        raise
-    route.gate.leave(ticket, reply)
-    return Attempt(route.name, started, datetime.now(UTC), reply)
-
-
-async def _reply(route: Route, message: Message[RenderedPart, Any]) -> Reply:
-    try:
-        async with asyncio.timeout_at(message.deadline + OVERRUN):
-            return await route.provider.send(message)
-    except TimeoutError:
-        detail = "the provider did not end in time"
-        return Reply(Outcome.AMBIGUOUS, reason="timeout", detail=detail)
-    except Exception as error:
-        return _internal_error(route, message, error)
-
-
-def _internal_error(route: Route, message: Message[RenderedPart, Any], error: Exception) -> Reply:
-    """Log where it happened, not what it said: an exception's text may hold content."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    log.error(
-        "provider_internal_error",
-        delivery=str(message.delivery_id),
-        provider=route.name,
-        error=type(error).__name__,
-        where=f"{frame.name}:{frame.lineno}",
-    )
-    return Reply(Outcome.AMBIGUOUS, reason="internal_error", detail=type(error).__name__)
+def _simulated(routes: Sequence[Route], message: Rendered) -> Attempt:
+    """Walk as a send does, past whoever would leave the message to the next one."""
+    tried: list[Attempt] = []
+    for route in routes:
+        tried.append(simulate(route, message))
+        if not tried[-1].reply.elsewhere:
+            break
+    return _judged(tried, skipped=False)
 
 
 def _judged(tried: Sequence[Attempt], *, skipped: bool) -> Attempt:
@@ -274,9 +218,3 @@ def _soonest(held: Sequence[Hold]) -> Hold:
     limited = all(hold.reason == RATE_LIMITED for hold in held)
     seconds = min(hold.seconds for hold in held)
     return Hold(RATE_LIMITED if limited else UNAVAILABLE, seconds)
-
-
-def _checked(route: Route, message: Message[RenderedPart, Any]) -> Reply:
-    """Everything but the provider's call."""
-    refusal = route.provider.check(message) if isinstance(route.provider, Checks) else None
-    return refusal or _SIMULATED
