@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -175,6 +176,28 @@ async def test_reporters_at_once_create_each_event_once(
     made = await asyncio.gather(*(report(db) for _ in range(4)))
     assert sum(made) == 61
     assert await subjects(db) == of(DELIVERY, *ids) | of(NOTIFICATION, post.id)
+
+
+async def test_a_page_that_weighs_too_much_for_one_transaction_is_told_in_several(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reporting, "MOST_BYTES", 4_000)
+    for _ in range(2):
+        await stored_endpoint(db)
+    heavy = [await settled(db, metadata={"k": "x" * 3_000}) for _ in range(3)]
+    light = [await settled(db) for _ in range(3)]
+    made: list[reporting.Reported] = []
+    while not made or made[-1].full:
+        made.append(await reporting.report(db, NOTIFICATION, GRACE, GRACE))
+    # What is too heavy by itself goes alone.
+    assert [len(each.ids) for each in made[:3]] == [2, 2, 2]
+    assert await subjects(db) == dict.fromkeys(of(NOTIFICATION, *heavy, *light), 2)
+
+
+async def settled(db: Database, **fields: Any) -> UUID:
+    post, _ = await posted(db, 1, reports=frozenset({NOTIFICATION}), **fields)
+    await settle(db, post)
+    return post.id
 
 
 async def test_a_replay_is_told_again_with_its_number(db: Database) -> None:

@@ -6,6 +6,7 @@ crash leaves both or neither, and of two sweeps at once one finds nothing. So ea
 exactly once, and settling itself costs no more than an entry in a partial index.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from pymongo import ASCENDING
 from pymongo.read_concern import ReadConcern
 
 from fogbell.callbacks import Event, callback, delivery_settled, notification_settled
-from fogbell.model.endpoint import EventType
+from fogbell.model.endpoint import Endpoint, EventType
 from fogbell.model.notification import Origin, OriginType
 from fogbell.store import endpoints
 from fogbell.store.codec import delivery_view, notification_value
@@ -28,6 +29,10 @@ from fogbell.store.progress import frozen_progress
 
 PAGE = 200
 """Events of one transaction, for each endpoint that wants them: as many as a message has ids."""
+
+MOST_BYTES = 4 << 20
+"""What the messages of one transaction may weigh, about: it has to fit into MongoDB's cache, or the
+same page would fail for ever. A single event may weigh more, but then it goes alone."""
 
 _SAID = dict.fromkeys(("audience", "content", "data"), False)
 _BY_ID = [("_id", ASCENDING)]
@@ -57,11 +62,17 @@ async def report(
         found = await _page(db, event, session)
         if not found:
             return Reported()
-        made = await _callbacks(db, event, found, look_after, session)
-        mine: Document = {"_id": {"$in": [d["_id"] for d in found]}}
+        events = {each.subject: each for each in await _events(db, event, found, session)}
+        apps = {each.app for each in events.values()}
+        listening = await endpoints.listening(db, apps, event, session)
+        taken = _fitting([document["_id"] for document in found], events, listening)
+        told = [events[i] for i in taken if i in events]
+        made = _callbacks(told, listening, db.clock.now(), look_after)
         done = {"$set": {"report": False}}
+        mine: Document = {"_id": {"$in": taken}}
         await _outbox(db, event).update_many(mine, done, hint=_BY_ID, session=session)
-        return Reported(await _insert(db, made, grace, session), len(found) == PAGE)
+        full = len(found) == PAGE or len(taken) < len(found)
+        return Reported(await _insert(db, made, grace, session), full)
 
     if not await _anything(db, event):
         return Reported()
@@ -89,21 +100,37 @@ async def _page(db: Database, event: EventType, session: Session) -> Sequence[Ma
     return await cursor.sort("settled_at", ASCENDING).limit(PAGE).hint(REPORT_KEYS).to_list(None)
 
 
-async def _callbacks(
-    db: Database,
-    event: EventType,
-    found: Sequence[Mapping[str, Any]],
+def _fitting(
+    found: Sequence[UUID],
+    events: Mapping[UUID, Event],
+    listening: Mapping[str, Sequence[Endpoint]],
+) -> list[UUID]:
+    """The first of ``found`` whose messages weigh no more than `MOST_BYTES` together."""
+    taken: list[UUID] = []
+    weight = 0
+    for id_ in found:
+        told = events.get(id_)
+        if told is not None:
+            weight += len(json.dumps(told.message)) * len(listening[told.app])
+        if taken and weight > MOST_BYTES:
+            break
+        taken.append(id_)
+    return taken
+
+
+def _callbacks(
+    events: Sequence[Event],
+    listening: Mapping[str, Sequence[Endpoint]],
+    now: datetime,
     look_after: timedelta,
-    session: Session,
 ) -> list[Accept]:
-    events = await _events(db, event, found, session)
-    apps = {each.app for each in events}
-    listening = await endpoints.listening(db, apps, event, session)
-    now = db.clock.now()
+    by_app: dict[str, list[Event]] = {}
+    for each in events:
+        by_app.setdefault(each.app, []).append(each)
     return [
-        callback(endpoint, [each for each in events if each.app == app], now, look_after)
-        for app, known in listening.items()
-        for endpoint in known
+        callback(endpoint, told, now, look_after)
+        for app, told in by_app.items()
+        for endpoint in listening[app]
     ]
 
 
