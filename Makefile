@@ -12,7 +12,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-COMPONENTS := core intake worker retry campaign client local
+COMPONENTS := core intake worker retry campaign operator client local
 # What runs in a cluster; the others are for people's machines.
 IMAGES := $(filter-out core client local,$(COMPONENTS))
 PYPROJECTS := $(COMPONENTS:%=components/%/pyproject.toml)
@@ -44,7 +44,7 @@ demo: setup
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy components/core/src components/intake/src components/worker/src components/retry/src components/campaign/src components/client/src components/local/src tests docs/examples/python
+	$(BIN)/mypy components/core/src components/intake/src components/worker/src components/retry/src components/campaign/src components/operator/src components/client/src components/local/src tests docs/examples/python
 	$(BIN)/lint-imports
 
 test: lint

@@ -23,6 +23,8 @@ from fogbell_intake.routes import TABLE
 from fogbell_intake.settings import IntakeSettings
 from fogbell_local.__main__ import app
 from fogbell_local.client.connection import KEY_VARIABLE, URL_VARIABLE
+from fogbell_operator.metrics import OperatorMetrics
+from fogbell_operator.settings import OperatorComponentSettings
 from fogbell_retry.metrics import RetryMetrics
 from fogbell_retry.settings import RetryComponentSettings
 from fogbell_worker.channels.webhook.signature import webhook_headers
@@ -105,6 +107,7 @@ COMPONENTS: dict[str, type[Settings]] = {
     "Worker": WorkerSettings,
     "Retry": RetryComponentSettings,
     "Campaign": CampaignSettings,
+    "Operator": OperatorComponentSettings,
 }
 
 
@@ -158,6 +161,7 @@ async def test_the_documented_metrics_are_those_that_are_served() -> None:
         ("worker", WorkerMetrics()),
         ("retry", RetryMetrics()),
         ("campaign", CampaignMetrics()),
+        ("operator", OperatorMetrics()),
     ):
         registry = metrics.registry
         server = await serve_health(

@@ -1,0 +1,88 @@
+"""The runs of Campaigns as the operator reads them: a run is a notification with such an origin."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from fogbell.model.notification import OriginType
+from fogbell.store.database import Database, Document, store_call
+
+_TIMES = ("expanded_at", "settled_at", "cancelled_at")
+_FIELDS = dict.fromkeys(("created_at", *_TIMES, "expected", "reason", "metadata"), True)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run's notification, without what it says and to whom. Times are UTC."""
+
+    id: UUID
+    created_at: datetime
+    expanded_at: datetime | None = None
+    settled_at: datetime | None = None
+    cancelled_at: datetime | None = None
+    expected: int | None = None
+    reason: str | None = None
+    """Why it does not go on: its expansion has failed."""
+    scheduled_for: str | None = None
+    """Its scheduled time as the runner wrote it; None where somebody made its Job."""
+
+
+@store_call
+async def runs(db: Database, ids: Iterable[UUID]) -> dict[UUID, RunRecord]:
+    """Those of ``ids`` that have a notification."""
+    cursor = db.notifications.find({"_id": {"$in": list(ids)}}, _FIELDS)
+    return {d["_id"]: _record(d) for d in await cursor.to_list(None)}
+
+
+def _record(document: Mapping[str, Any]) -> RunRecord:
+    return RunRecord(
+        id=document["_id"],
+        created_at=document["created_at"],
+        expected=document.get("expected"),
+        reason=document.get("reason"),
+        scheduled_for=document.get("metadata", {}).get("scheduled_for"),
+        **{name: document.get(name) for name in _TIMES},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """A run that goes on: of which Campaign, by name and uid."""
+
+    id: UUID
+    campaign: str
+    uid: str
+    replayed: bool = False
+    """Whether somebody has put deliveries of it back."""
+
+
+@store_call
+async def open_runs(db: Database, namespace: str) -> list[OpenRun]:
+    """Runs of ``namespace``'s Campaigns that are neither settled nor cancelled.
+
+    Read from the index of what a sweep is to look at, which every one of them is in; but for one
+    whose expansion was given up, which sends nothing new.
+    """
+    prefix = f"{namespace}/"
+    query: Document = {
+        "sweep_at": {"$exists": True},
+        "origin.type": OriginType.CAMPAIGN.value,
+        # "0" is what comes after "/".
+        "origin.app": {"$gte": prefix, "$lt": f"{namespace}0"},
+        "settled_at": {"$exists": False},
+        "cancelled_at": {"$exists": False},
+        "metadata.uid": {"$exists": True},
+    }
+    cursor = db.notifications.find(query, {"origin.app": 1, "metadata.uid": 1, "replays": 1})
+    cursor = cursor.hint([("sweep_at", 1)])
+    return [
+        OpenRun(
+            id=document["_id"],
+            campaign=document["origin"]["app"].removeprefix(prefix),
+            uid=document["metadata"]["uid"],
+            replayed="replays" in document,
+        )
+        for document in await cursor.to_list(None)
+    ]

@@ -1,0 +1,50 @@
+"""When a Campaign runs next, or why never. Pure.
+
+Kubernetes decides when a CronJob fires; this is for people to read. croniter reads cron as
+Kubernetes' own library does, but for oddities, which are shown as unknown.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from croniter import croniter
+from croniter.croniter import CroniterBadDateError, CroniterError
+
+from fogbell_operator.cronjobs import UTC_ZONE
+from fogbell_operator.resources import instant
+
+NEVER, UNKNOWN, INVALID = "never", "unknown", "invalid"
+SUSPENDED, STARTED, MISSED, COMPLETE = "suspended", "started", "missed", "complete"
+"""What is shown in place of a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """The next scheduled time, and what is shown for it: the time, or why there is none."""
+
+    shown: str
+    time: datetime | None = None
+
+    @property
+    def never(self) -> bool:
+        """Whether no such time will ever come: the 30th of February."""
+        return self.shown == NEVER
+
+
+def at(time: datetime) -> Next:
+    """That of a campaign which runs once."""
+    return Next(instant(time), time)
+
+
+def next_schedule(schedule: str, zone: str | None, now: datetime) -> Next:
+    """The first time after ``now`` that ``schedule`` names in ``zone`` (UTC without one)."""
+    try:
+        start = now.astimezone(ZoneInfo(zone or UTC_ZONE))
+        found: datetime = croniter(schedule, start).get_next(datetime)
+    except CroniterBadDateError:
+        return Next(NEVER)
+    except (CroniterError, ValueError, KeyError, OSError):
+        # ZoneInfo raises KeyError for a name it does not know, OSError for some that are none.
+        return Next(UNKNOWN)
+    return at(found.astimezone(UTC))
