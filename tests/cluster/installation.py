@@ -18,6 +18,7 @@ from tests.cluster.harness.places import REPOSITORY
 from tests.cluster.kube import Kube, Object, condition, wait_until
 
 from fogbell_client import Fogbell
+from fogbell_client.documents import Notification
 from fogbell_local.sink import SinkServer
 from fogbell_local.sink.ledger import Outcome
 
@@ -53,6 +54,33 @@ class Installation:
             f"{RELEASE}-api-key",
             '--output=go-template={{index .data "api-key" | base64decode}}',
         )
+
+    def mail_group(self, group: str) -> str:
+        """Post a mail to everyone in ``group``; returns the notification's id."""
+        with self.api() as api:
+            return api.post(
+                {
+                    "audience": {"groups": [group]},
+                    "channels": ["email"],
+                    "content": {"email": {"subject": "The bell", "text": "It rang."}},
+                }
+            )["id"]
+
+    def until_settled(self, notification: str, seconds: float = 300) -> Notification:
+        """A notification once all of its deliveries are settled."""
+        with self.api() as api:
+
+            def look() -> Notification | None:
+                seen = api.notification(notification)
+                return seen if seen["status"] in ("settled", "cancelled") else None
+
+            found: Notification = wait_until(
+                f"the end of {notification}",
+                look,
+                seconds,
+                lambda: str(api.notification(notification)),
+            )
+        return found
 
     def directory(self, group: str, people: int) -> list[str]:
         """Import ``people`` recipients of a ``group`` of their own; returns their addresses."""

@@ -1,0 +1,151 @@
+"""The installation on a real cluster: what Helm makes of it, and what its pods survive."""
+
+import http.client
+import json
+import uuid
+
+from tests.cluster.harness.cluster import Cluster
+from tests.cluster.harness.places import INGRESS
+from tests.cluster.installation import RELEASE, Installation, helm, install, names
+from tests.cluster.kube import Object, wait_until
+
+CLASS = {
+    "apiVersion": "networking.k8s.io/v1",
+    "kind": "IngressClass",
+    "metadata": {"name": "traefik"},
+    "spec": {"controller": "traefik.io/ingress-controller"},
+}
+
+
+def group() -> str:
+    """A group that no other test has."""
+    return f"g{uuid.uuid4().hex[:8]}"
+
+
+def test_helms_own_test_posts_a_notification_and_sees_it_delivered(
+    installation: Installation,
+) -> None:
+    helm(installation.kube, "test", RELEASE, "--timeout=3m")
+    assert any("helm-test@example.org" in entry.to for entry in installation.sink.entries())
+
+
+def test_every_pod_is_restricted_and_runs_as_nobody(installation: Installation) -> None:
+    for pod in installation.kube.find("pods"):
+        for container in pod["spec"]["containers"]:
+            context = container["securityContext"]
+            assert context["readOnlyRootFilesystem"] is True, pod["metadata"]["name"]
+            assert context["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_a_mail_posted_through_the_ingress_arrives(
+    installation: Installation, own_cluster: Cluster
+) -> None:
+    installation.kube.apply(CLASS)
+    own_cluster.start_ingress()
+    host = f"{group()}.example.org"
+    install(
+        installation.kube,
+        installation.sink,
+        "--set=crds.install=false,intake.ingress.enabled=true,intake.ingress.className=traefik",
+        f"--set=intake.ingress.hosts={{{host}}}",
+    )
+    mine = group()
+    body = {
+        "audience": {"addresses": [{"email": f"{mine}-0@example.org"}]},
+        "channels": ["email"],
+        "content": {"email": {"subject": "Hello", "text": "Through the door."}},
+    }
+    status, answer = wait_until(
+        "an answer through the ingress", lambda: _post(host, installation.key(), body), 60
+    )
+    assert status == 202, answer
+    installation.until_mails(mine, 1)
+
+
+def _post(host: str, key: str, body: Object) -> tuple[int, str] | None:
+    """The answer of intake; None while the ingress knows no way to it."""
+    connection = http.client.HTTPConnection(INGRESS, timeout=10)
+    headers = {
+        "Host": host,
+        "Authorization": f"Bearer {key}",
+        "Content-Type": "application/json",
+        "Idempotency-Key": host,
+    }
+    try:
+        connection.request("POST", "/v1/notifications", json.dumps(body), headers)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+    except OSError:
+        return None
+    finally:
+        connection.close()
+    return None if answer.status in (404, 502, 503) else (answer.status, text)
+
+
+def test_an_upgrade_with_changed_values_keeps_campaigns_and_loses_no_delivery(
+    installation: Installation,
+) -> None:
+    mine = group()
+    installation.campaign(mine, mine, suspend=True)
+    people = installation.directory(mine, 2000)
+    installation.mail_group(mine)
+    install(
+        installation.kube,
+        installation.sink,
+        "--set=crds.install=false,worker.settings.FOGBELL_LOG__LEVEL=debug",
+    )
+    installation.until_mails(mine, len(people), seconds=240)
+    assert installation.kube.get("campaign", mine) is not None
+
+
+def test_a_worker_deleted_with_force_in_mid_batch_loses_nothing(
+    installation: Installation,
+) -> None:
+    mine = group()
+    people = installation.directory(mine, 3000)
+    notification = installation.mail_group(mine)
+    wait_until("the first mails", lambda: installation.mails(mine), 60)
+    pods = names(installation.kube.pods("worker"))
+    installation.kube.delete("pod", *pods, force=True)
+    ended = installation.until_settled(notification)
+    assert ended["totals"]["delivered"] == len(people)
+    assert set(installation.mails(mine)) == set(people)
+
+
+def test_what_failed_while_the_relay_was_down_is_delivered_by_retry(
+    installation: Installation,
+) -> None:
+    mine = group()
+    people = installation.directory(mine, 20)
+    installation.sink.stop()
+    try:
+        notification = installation.mail_group(mine)
+        with installation.api() as api:
+            wait_until(
+                "a delivery that waits to be tried again",
+                lambda: any(d["reason"] and not d["settled"] for d in api.deliveries(notification)),
+                90,
+            )
+    finally:
+        installation.sink.restart()
+    installation.until_mails(mine, len(people), seconds=300)
+
+
+def test_a_pool_scales_from_one_to_three_and_back_under_load_with_nothing_lost(
+    installation: Installation,
+) -> None:
+    mine = group()
+    people = installation.directory(mine, 4000)
+    deployment = f"deployment/{RELEASE}-worker-main"
+    first = installation.mail_group(mine)
+    installation.kube.run("scale", deployment, "--replicas=3")
+    installation.kube.run("rollout", "status", deployment, "--timeout=180s")
+    second = installation.mail_group(mine)
+    wait_until("mails of the second run", lambda: 2 in installation.mails(mine).values(), 120)
+    installation.kube.run("scale", deployment, "--replicas=1")
+    for notification in (first, second):
+        ended = installation.until_settled(notification)
+        assert ended["totals"]["delivered"] == len(people)
+    mails = installation.mails(mine)
+    assert set(mails) == set(people)
+    assert min(mails.values()) == 2
