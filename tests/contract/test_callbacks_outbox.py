@@ -120,10 +120,37 @@ async def test_callbacks_settle_and_are_told_to_nobody(db: Database) -> None:
     settled, _ = await progress.settle(db, [candidate], lambda _: GRACE, KEEP)
     assert settled == [callback]
     assert await report(db) == 0
-    await db.notifications.update_one({"_id": callback}, {"$set": {"purge_at": db.clock.now()}})
-    await retention.purge(db, Retention(*[timedelta(0)] * 3), 5)
+    await purge(db)
     assert await claims_of(db) == []
     assert await db.deliveries.count_documents({"inline.endpoint": {"$exists": True}}) == 0
+
+
+@pytest.mark.parametrize("events", [{DELIVERY}, {NOTIFICATION}, BOTH])
+async def test_what_is_still_to_be_told_outlives_its_retention(
+    db: Database, events: set[EventType]
+) -> None:
+    """However long no sweep could tell: a retention may be short, and an outbox long."""
+    await stored_endpoint(db)
+    post, ids = await posted(db, 2, reports=frozenset(events))
+    await settle(db, post)
+    quiet, _ = await posted(db, 1, reports=frozenset())
+    await settle(db, quiet)
+    await purge(db)
+    assert await notifications.get(db, quiet.id) is None
+    await report(db)
+    expected = of(DELIVERY, *ids) if DELIVERY in events else {}
+    expected |= of(NOTIFICATION, post.id) if NOTIFICATION in events else {}
+    assert await subjects(db) == expected
+    await purge(db)
+    assert await notifications.get(db, post.id) is None
+    assert await documents(db, ids) == {}
+
+
+async def purge(db: Database) -> None:
+    """As if every retention were over."""
+    settled = {"settled_at": {"$exists": True}}
+    await db.notifications.update_many(settled, {"$set": {"purge_at": db.clock.now()}})
+    await retention.purge(db, Retention(*[timedelta(0)] * 3), 5)
 
 
 async def claims_of(db: Database) -> list[UUID]:

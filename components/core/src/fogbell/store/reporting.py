@@ -84,6 +84,15 @@ async def report(
     return reported
 
 
+async def oldest_untold(db: Database) -> datetime | None:
+    """When the oldest delivery settled whose app is still to be told; None where there is none."""
+    found = await db.deliveries.find_one(
+        _DUE, {"settled_at": True}, sort=REPORT_KEYS, hint=REPORT_KEYS
+    )
+    oldest: datetime | None = found["settled_at"] if found else None
+    return oldest
+
+
 def _outbox(db: Database, event: EventType) -> Collection:
     return db.deliveries if event is EventType.DELIVERY_SETTLED else db.notifications
 

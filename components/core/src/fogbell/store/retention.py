@@ -1,6 +1,7 @@
 """Deleting what is past its retention, by ranges of ids: a TTL index would burden every settle.
 
-Nothing unsettled is ever deleted: only settled notifications carry ``purge_at``.
+Nothing unsettled is ever deleted: only settled notifications carry ``purge_at``. Nor is what an app
+is still to be told (`store.reporting`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from fogbell.identity import SLICES, delivery_slices
 from fogbell.model.status import Channel
 from fogbell.policy import Retention
 from fogbell.store.database import Database, Document, store_call
+from fogbell.store.reporting import oldest_untold
 
 PAGE = 500
 """Notifications that are read at once."""
@@ -28,6 +30,9 @@ BATCH = 5_000
 
 OPERATIONS = 500
 """Operations in one command."""
+
+CLOCKS = timedelta(minutes=1)
+"""How far the times on a notification and on its deliveries may be apart: different clocks."""
 
 _INBOX = Channel.INBOX.value
 _WHICH: Mapping[str, Document] = {
@@ -64,9 +69,10 @@ async def purge(db: Database, retention: Retention, within: float) -> Purged:
     """Delete until nothing is due, or for ``within`` seconds: the next call goes on from there."""
     ends = monotonic() + within
     purged = Purged()
+    told = await _told(db)
     while True:
         now = db.clock.now()
-        ids = await _due(db, now)
+        ids = await _due(db, now, told)
         for batch in batches(await _hold(db, ids, now), now, retention):
             await _apply(db, batch, purged)
             if monotonic() > ends:
@@ -75,8 +81,22 @@ async def purge(db: Database, retention: Retention, within: float) -> Purged:
             return purged
 
 
-async def _due(db: Database, now: datetime) -> list[UUID]:
-    cursor = db.notifications.find({"purge_at": {"$lte": now}}, {"_id": True})
+async def _told(db: Database) -> Document:
+    """What holds for notifications of which nothing is to be told any more.
+
+    A delivery settles before its notification does. So none of those that settled before the
+    oldest entry of the deliveries' outbox has a delivery in it.
+    """
+    itself: Document = {"report": {"$ne": True}}
+    oldest = await oldest_untold(db)
+    if oldest is None:
+        return itself
+    earlier = {"settled_at": {"$lt": oldest - CLOCKS}}
+    return itself | {"$or": [{"reports": {"$exists": False}}, earlier]}
+
+
+async def _due(db: Database, now: datetime, told: Document) -> list[UUID]:
+    cursor = db.notifications.find({"purge_at": {"$lte": now}, **told}, {"_id": True})
     cursor = cursor.sort("purge_at", ASCENDING).limit(PAGE).hint([("purge_at", ASCENDING)])
     return [document["_id"] for document in await cursor.to_list(None)]
 
