@@ -49,6 +49,7 @@ FIXED = {
     "FOGBELL_JOB_NAME",
     "FOGBELL_TERMINATION_LOG",
     "FOGBELL_RUNNER__TEMPLATE_FILE",
+    "FOGBELL_RUNNER__IMAGE",
     "FOGBELL_OPERATOR__NAMESPACE",
 }
 """What a pod's own place decides: ports, names, files. So do all of FOGBELL_CAMPAIGN__."""

@@ -7,7 +7,7 @@ import uvloop
 from fogbell.settings import SERVICE_EXIT, load
 from fogbell.telemetry.logs import configure_logging
 from fogbell_operator.app import Operator, quieten
-from fogbell_operator.pod_template import TemplateError, read_template
+from fogbell_operator.pod_template import TemplateError, read_template, with_image
 from fogbell_operator.settings import OperatorComponentSettings
 
 
@@ -21,6 +21,7 @@ def main() -> None:
     except TemplateError as error:
         sys.stderr.write(f"fogbell: {error}\n")
         sys.exit(SERVICE_EXIT)
+    template = with_image(template, settings.runner.image)
     sys.exit(uvloop.run(_run(Operator(settings, template))))
 
 

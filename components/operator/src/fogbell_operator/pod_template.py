@@ -1,6 +1,8 @@
 """The runner's pod as the installation wants it: a PodTemplateSpec in a YAML file."""
 
+import copy
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -34,3 +36,12 @@ def check_template(document: object) -> Json:
         "FOGBELL_RUNNER__TEMPLATE_FILE: expected a PodTemplateSpec: 'spec' with 'containers',"
         " the first of them the runner's with 'name' and 'image', and at most 'metadata' besides"
     )
+
+
+def with_image(template: Json, image: str | None) -> Json:
+    """The template with ``image`` for its runner; None leaves it as it is."""
+    if image is None:
+        return template
+    changed: dict[str, Any] = copy.deepcopy(dict(template))
+    changed["spec"]["containers"][0]["image"] = image
+    return changed

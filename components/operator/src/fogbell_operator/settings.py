@@ -36,6 +36,9 @@ class RunnerSettings(Group):
     template_file: Path
     """A PodTemplateSpec in YAML; the operator adds what tells a run from the others."""
 
+    image: str | None = Field(default=None, min_length=1)
+    """In place of the template's, where a tool of development names it anew at each build."""
+
     active_deadline_seconds: int = Field(default=6 * 3600, ge=60)
     """A runner is ended after so long. What it has not expanded by then, workers expand."""
 
