@@ -243,3 +243,40 @@ def _raises(one: Limiter) -> Callable[[], Awaitable[bool]]:
         return False
 
     return unavailable
+
+
+async def test_all_of_a_limit_is_had_whichever_replica_is_asked_each_time(
+    mongo_uri: str, db: Database
+) -> None:
+    """What is refused holds nothing: of two asked in turn each kept a part, for ever."""
+    async with replicas(mongo_uri, db.handle.name, 2) as handles:
+        limiters = [Limiter(handle, "whole", 10, 0.4) for handle in handles]
+        assert await limiters[0].try_acquire(3) == 0.0
+        for refusals in range(4):
+            wait = await limiters[(refusals + 1) % 2].try_acquire(10)
+            if not wait:
+                break
+            await asyncio.sleep(wait + 0.01)
+    assert wait == 0.0
+
+
+async def test_a_refusal_of_many_leaves_the_rest_to_those_who_want_less(
+    mongo_uri: str, db: Database
+) -> None:
+    async with replicas(mongo_uri, db.handle.name, 2) as handles:
+        here, there = (Limiter(handle, "rest", 10, 60.0) for handle in handles)
+        assert await here.try_acquire(6) == 0.0
+        assert await there.try_acquire(8) > 1
+        async with profiled(db, db.rate_limits) as entries:
+            assert await there.try_acquire(8) > 1
+        assert not any(entry.get("nModified") for entry in entries)
+        asked = [
+            here.try_acquire(5),
+            there.try_acquire(1),
+            there.try_acquire(5),
+            here.try_acquire(1),
+        ]
+        waits = await asyncio.gather(*asked)
+        assert [wait == 0.0 for wait in waits] == [False, True, False, True]
+        assert [await one.try_acquire(1) for one in (here, there)] == [0.0, 0.0]
+        assert await here.try_acquire(1) > 1

@@ -1,6 +1,7 @@
 """Waits for, or asks for, room in a rate limit that many processes share."""
 
 import asyncio
+import itertools
 from collections import deque
 from dataclasses import dataclass
 from time import monotonic
@@ -90,8 +91,9 @@ class Limiter:
         early = now < self._next_call
         if self._away is not None and (early or self._caller is not None):
             raise self._away
-        if self._short is not None and early:
-            return self._short.wait(n - self._allotment.left(now), now)
+        missing = n - self._allotment.left(now)
+        if self._short is not None and early and missing > self._short.room:
+            return self._short.wait(missing, now)
         taker = self._join(n, patient=False)
         try:
             return await taker.answer
@@ -149,16 +151,20 @@ class Limiter:
         self._receive(granted, asked_at, ask)
 
     def _ask(self, at: float) -> Ask:
-        need = min(self.budget.limit, sum(taker.grants for taker in self._takers))
+        """For the first taker, and those behind it that want as much."""
+        each = self._takers[0].grants
+        alike = itertools.takewhile(lambda taker: taker.grants == each, self._takers)
+        need = min(sum(1 for _ in alike), self.budget.limit // each) * each
         self._demand.observe(self._allotment.spent + need, at, PAUSE)
         ahead = self._demand.ahead(self.budget, PAUSE)
-        return Ask(need, ahead, self._allotment.settle())
+        return Ask(need, ahead, self._allotment.settle(), each)
 
     def _receive(self, granted: Granted, asked_at: float, ask: Ask) -> None:
         self._allotment.receive(granted, asked_at)
         if granted.grants < ask.need:
             self._short = _Shortage(self.budget, granted, monotonic())
-            self._next_call = max(self._next_call, self._short.look_again_at)
+            if not self._short.room:
+                self._next_call = max(self._next_call, self._short.look_again_at)
         self._hand_out()
 
     def _hand_out(self) -> None:
@@ -167,14 +173,19 @@ class Limiter:
         held_up = False
         for taker in takers:
             now = monotonic()
+            missing = taker.grants - self._allotment.left(now)
             if not held_up and self._allotment.spend(taker.grants, now):
                 _answer(taker, 0.0)
-            elif taker.patient or self._short is None:
+            elif (
+                taker.patient
+                or self._short is None
+                # It wants less than those that the call was for: the next one is for it.
+                or (not held_up and missing <= self._short.room)
+            ):
                 # Without a shortage it came during the call: the next one is for it.
                 held_up = held_up or taker.patient
                 self._takers.append(taker)
             else:
-                missing = taker.grants - self._allotment.left(now)
                 _answer(taker, self._short.wait(missing, now))
 
     def _refuse(self, error: StoreUnavailableError) -> None:
@@ -191,11 +202,15 @@ class Limiter:
 
 
 class _Shortage:
-    """What a call told that brought less than was needed: when there will be room."""
+    """What a call told that brought less than was needed: when there will be room.
+
+    ``room`` is what is free already: too little for one who asked, enough for one who wants less.
+    """
 
     def __init__(self, budget: Budget, granted: Granted, answered_at: float) -> None:
         self._budget = budget
         self._others = booked_by_others(granted)
+        self.room = max(0, budget.limit - sum(grants for _, grants in granted.bookings))
         self._last_ms = max(budget.released_ms(slot) for slot, _ in granted.bookings)
         # As if the answer had taken no time: MongoDB's clock is at least as far.
         self._epoch_ms = granted.now_ms - answered_at * 1000
@@ -205,7 +220,7 @@ class _Shortage:
 
     def wait(self, missing: int, now: float) -> float:
         """Seconds until ``missing`` more grants are free, if nobody else takes them."""
-        return max(self._room_at(missing) - now, self._budget.slot_ms / 1000)
+        return max(self._room_at(missing - self.room) - now, self._budget.slot_ms / 1000)
 
     def _room_at(self, missing: int) -> float:
         room_ms = room_in_ms(self._others, self._budget, missing)

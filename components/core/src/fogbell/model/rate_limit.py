@@ -65,6 +65,9 @@ Bookings = tuple[tuple[int, int], ...]
 class Ask:
     """``need`` grants for those who wait, and up to ``ahead`` more if there is room in plenty.
 
+    Each of them wants ``each``, all or none: of ``need``, a multiple of it, only multiples are
+    given. A part that is of no use to anybody here would be missing elsewhere.
+
     ``settled`` says what became of earlier grants: their bookings taken back, and what was used
     booked in the slots of its use.
     """
@@ -72,6 +75,7 @@ class Ask:
     need: int
     ahead: int = 0
     settled: Bookings = ()
+    each: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,9 @@ def _granted(budget: Budget, ask: Ask) -> Expression:
     left = {"$max": [0, {"$subtract": [budget.limit, {"$sum": "$bookings.n"}]}]}
     spare = {"$max": [0, {"$subtract": ["$$left", ask.need]}]}
     ahead = {"$toLong": {"$floor": {"$divide": [spare, AHEAD_SHARE]}}}
-    grants = {"$add": [{"$min": [ask.need, "$$left"]}, {"$min": [ask.ahead, ahead]}]}
+    # Once those who wait are not all served, nothing is left over for what comes later.
+    served = {"$min": [ask.need, {"$subtract": ["$$left", {"$mod": ["$$left", ask.each]}]}]}
+    grants = {"$add": [served, {"$min": [ask.ahead, ahead]}]}
     return {"$let": {"vars": {"left": left}, "in": grants}}
 
 
