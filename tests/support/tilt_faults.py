@@ -106,7 +106,14 @@ def image_use_faults(tilt: Tilt) -> Iterator[str]:
     """Images that are built and used nowhere, and the other way round."""
     running = [c for o in tilt.workloads.values() for c in containers(o)]
     used = {repository(c["image"]) for c in running}
-    variables = {e.get("value") for c in running for e in c.get("env", [])}
+    # What the operator gives the runner, in place of the template's.
+    runner = ("operator", "FOGBELL_RUNNER__IMAGE")
+    variables = {
+        e.get("value")
+        for c in running
+        for e in c.get("env", [])
+        if (c["name"], e["name"]) == runner
+    }
     for image in tilt.images:
         if image["match_in_env_vars"]:
             used |= {image["ref"]} & variables

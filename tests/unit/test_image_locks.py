@@ -75,3 +75,14 @@ def test_an_image_is_labelled_with_the_version_that_is_in_it(component: str) -> 
     labelled = re.findall(r"^ARG VERSION=(.+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     assert labelled == [project["project"]["version"]]
     assert f"fogbell-{component}" in project["project"]["scripts"], "what ENTRYPOINT starts"
+
+
+def test_the_documented_build_makes_every_image_as_the_chart_names_it() -> None:
+    page = (ROOT / "docs" / "development.md").read_text()
+    (named,) = re.findall(r"^for component in (.+); do$", page, re.MULTILINE)
+    assert sorted(named.split()) == COMPONENTS
+    chart = (ROOT / "charts" / "fogbell" / "Chart.yaml").read_text()
+    (version,) = re.findall(r"^appVersion: (.+)$", chart, re.MULTILINE)
+    assert f"--tag fogbell-$component:{version} " in page
+    values = (ROOT / "charts" / "fogbell" / "values.yaml").read_text()
+    assert sorted(re.findall(r"repository: fogbell-(\w+)", values)) == COMPONENTS
