@@ -1,14 +1,15 @@
 """Whether a provider may be asked now: its breaker and its rate, one for all lanes of a process."""
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
 
 from fogbell.model.outcome import Reply
-from fogbell.model.status import Channel
+from fogbell.model.status import Channel, Lane
 from fogbell.store.database import StoreUnavailableError
 from fogbell_worker.providers.breaker import Breaker, BreakerRules, State
 
@@ -17,6 +18,9 @@ log = structlog.get_logger(__name__)
 UNAVAILABLE, RATE_LIMITED = "provider_unavailable", "rate_limited"
 UNTOLD_PAUSE = 1.0
 """Seconds to wait where nobody can say what the rate allows: the limit holds all the same."""
+
+YIELD_PAUSE = 0.2
+"""Seconds after which bulk looks again whether the other lane still waits for the rate."""
 
 OnBreaker = Callable[[Channel, str, bool], None]
 """Told of a provider's breaker: channel, provider, and whether it is open."""
@@ -53,9 +57,10 @@ class Gate:
         self._breaker = Breaker(rules)
         self._rate = rate
         self._tell = on_breaker
+        self._urgent = 0
         on_breaker(channel, provider, False)
 
-    async def enter(self, by: float) -> "int | Hold":
+    async def enter(self, lane: Lane, by: float) -> "int | Hold":
         """A ticket, to be given to `leave` or `abandon`; or `Hold`. ``by`` is when what enters has
         to be through, on the event loop's clock: MongoDB may be slow to tell what the rate allows.
         """
@@ -63,7 +68,7 @@ class Gate:
         if seconds := self._breaker.wait(now()):
             return Hold(UNAVAILABLE, seconds)
         # The rate first, for it takes time: a probe is let through only if it goes at once.
-        if self._rate is not None and (seconds := await self._limited(self._rate, by)):
+        if self._rate is not None and (seconds := await self._limited(self._rate, lane, by)):
             return Hold(RATE_LIMITED, seconds)
         ticket = self._breaker.begin(now())
         return Hold(UNAVAILABLE, self._breaker.wait(now())) if ticket is None else ticket
@@ -82,7 +87,21 @@ class Gate:
         """The send was cancelled."""
         self._breaker.abandoned(ticket, asyncio.get_running_loop().time())
 
-    async def _limited(self, rate: Rate, by: float) -> float:
+    @contextlib.contextmanager
+    def awaited(self, lane: Lane) -> Iterator[None]:
+        """While a transactional send waits, bulk takes nothing of what the rate allows: a campaign
+        that uses it up would hold a password reset back as well.
+        """
+        urgent = lane is Lane.TRANSACTIONAL
+        self._urgent += urgent
+        try:
+            yield
+        finally:
+            self._urgent -= urgent
+
+    async def _limited(self, rate: Rate, lane: Lane, by: float) -> float:
+        if self._urgent and lane is Lane.BULK:
+            return YIELD_PAUSE
         try:
             async with asyncio.timeout_at(by):
                 return await rate.try_acquire()

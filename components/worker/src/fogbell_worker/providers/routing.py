@@ -6,12 +6,13 @@ another provider.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from fogbell.model.outcome import Attempt, Deferred, Fault, Outcome, Reply
-from fogbell.model.status import Channel
+from fogbell.model.status import Channel, Lane
 from fogbell.rendering import RenderedPart, RenderingError
 from fogbell_worker.channels.email.classify import scrub
 from fogbell_worker.providers.asking import OVERRUN, Rendered, Route, ask, close, simulate
@@ -94,7 +95,7 @@ class RoutedSender:
             return Attempt(NO_PROVIDER, started, datetime.now(UTC), reply)
         if work.notification.origin.simulate:
             return _simulated(routes, message)
-        return await self._sent(routes, message, end)
+        return await self._sent(work, routes, message, end)
 
     async def close(self) -> None:
         """Close every provider; sends under way must have ended."""
@@ -144,27 +145,37 @@ class RoutedSender:
         )
 
     async def _sent(
-        self, routes: Sequence[Route], message: Rendered, end: float
+        self, work: Work, routes: Sequence[Route], message: Rendered, end: float
     ) -> Attempt | Deferred:
         """Walk, and where nobody could be asked wait for the first who can."""
         now = asyncio.get_running_loop().time
         longest = max(route.send_timeout for route in routes)
         until = min(now() + self._patience.wait, end - longest * LEAST_SHARE)
-        alone = len(routes) < len(self._routes)
         while True:
             walked = await _walk(routes, message, end)
             if isinstance(walked, Attempt):
                 return walked
             left = until - now()
-            if left <= 0 or (alone and self._waiting >= self._patience.waiters):
+            if left <= 0 or self._holds_up(work, routes, walked):
                 return Deferred(walked.reason, walked.seconds)
-            await self._wait(min(max(walked.seconds, SHORTEST_WAIT), left))
+            await self._wait(routes, message.lane, min(max(walked.seconds, SHORTEST_WAIT), left))
 
-    async def _wait(self, seconds: float) -> None:
+    def _holds_up(self, work: Work, routes: Sequence[Route], hold: Hold) -> bool:
+        """Whether others would wait for what they do not need, if ``work`` waited: a provider that
+        is down, behind which everything waits that is to be tried alone, or other providers' slots.
+        """
+        if work.delivery.lost_leases and hold.reason == UNAVAILABLE:
+            return True
+        return len(routes) < len(self._routes) and self._waiting >= self._patience.waiters
+
+    async def _wait(self, routes: Sequence[Route], lane: Lane, seconds: float) -> None:
         """Keep the slot: what waits here is not claimed, put back and claimed again meanwhile."""
         self._waiting += 1
         try:
-            await asyncio.sleep(seconds)
+            with contextlib.ExitStack() as waits:
+                for route in routes:
+                    waits.enter_context(route.gate.awaited(lane))
+                await asyncio.sleep(seconds)
         finally:
             self._waiting -= 1
 
@@ -179,7 +190,7 @@ async def _walk(routes: Sequence[Route], message: Rendered, end: float) -> Attem
         if tried and now() > start_by:
             held.append(Hold(UNAVAILABLE, 0.0))
             continue
-        entered = await route.gate.enter(start_by)
+        entered = await route.gate.enter(message.lane, start_by)
         if isinstance(entered, Hold):
             held.append(entered)
             continue
