@@ -52,8 +52,7 @@ class Operator:
 
     async def run(self) -> int:
         """Work until SIGTERM or SIGINT; returns the exit code: 1 where it could not go on."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
+        self._hear_signals()
         try:
             cluster = Cluster(self._settings.operator.namespace)
         except UnavailableError as error:
@@ -65,6 +64,10 @@ class Operator:
         log.info("operator_stopped", failed=self._failed)
         return 1 if self._failed else 0
 
+    def _hear_signals(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
+
     async def _work(self, stack: contextlib.AsyncExitStack, cluster: Cluster) -> None:
         mongodb, operator = self._settings.mongodb, self._settings.operator
         uri = mongodb.uri.get_secret_value()
@@ -75,6 +78,7 @@ class Operator:
         turns = Turns(reconciler.reconcile, AT_ONCE)
         stack.push_async_callback(turns.close)
         deletions = Deletions(cluster, records, self._metrics)
+        stack.push_async_callback(deletions.close)
         resync = Resync(cluster, turns, deletions, reconciler, self._metrics)
         health = await self._serve(resync)
         stack.push_async_callback(health.close)
@@ -141,11 +145,22 @@ class Operator:
 
     async def _watch(self, namespace: str, turns: Turns, deletions: Deletions) -> None:
         registry = handlers.registry(turns.ask, deletions.deleted)
+        kopf_stop = asyncio.Event()
+        ending = asyncio.create_task(self._end(turns, deletions, kopf_stop))
         try:
-            await handlers.watch(registry, namespace, self._stop)
+            await handlers.watch(registry, namespace, kopf_stop, self._hear_signals)
         except Exception:
             log.exception("watching_ended")
             self._failed = True
+        finally:
+            ending.cancel()
+
+    async def _end(self, turns: Turns, deletions: Deletions, kopf_stop: asyncio.Event) -> None:
+        """Once it is to stop. kopf comes last: it waits for every task that began after it did."""
+        await self._stop.wait()
+        await turns.close()
+        await deletions.close()
+        kopf_stop.set()
 
 
 async def _prepare(db: Database) -> None:

@@ -37,10 +37,10 @@ class Ending:
     @property
     def missed(self) -> bool:
         """Whether it came to no run."""
-        return self.reason in (MISSED, "Refused")
+        return self.reason in (MISSED, REFUSED, FAILED)
 
 
-MISSED = "Missed"
+MISSED, REFUSED, FAILED = "Missed", "Refused", "Failed"
 
 
 def ready(
@@ -113,7 +113,7 @@ def _of_job(job: Job, summary: Summary) -> Condition | None:
             reason = summary.reason or job.reason or "JobFailed"
             return _last(FALSE, reason, f"Job {job.name} has failed and sent nothing. {why}")
         case JobState.COMPLETE if summary.outcome == "refused":
-            return _last(TRUE, "Refused", f"Job {job.name} has sent nothing. {summary.message}")
+            return _last(TRUE, REFUSED, f"Job {job.name} has sent nothing. {summary.message}")
     return None
 
 

@@ -34,6 +34,13 @@ class Deletions:
         self._tasks[campaign.uid] = task
         task.add_done_callback(lambda _: self._tasks.pop(campaign.uid))
 
+    async def close(self) -> None:
+        """Look no more: the next process compares at its first resync."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     async def _cancel_all(self, campaign: Campaign) -> None:
         for pause in LOOKS:
             await asyncio.sleep(pause)

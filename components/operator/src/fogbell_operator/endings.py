@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from fogbell.model.campaign import CampaignSpec
 from fogbell.store.campaigns import RunRecord
-from fogbell_operator.conditions import COMPLETE, MISSED, TRUE, Ending, previous
+from fogbell_operator.conditions import COMPLETE, FAILED, MISSED, REFUSED, TRUE, Ending, previous
 from fogbell_operator.resources import Campaign, Job, JobState, instant
 from fogbell_operator.runs import started_at
 
@@ -60,9 +60,9 @@ def _without_run(
     spec: CampaignSpec, at: datetime, job: Job | None, since: datetime, now: datetime
 ) -> Ending | None:
     if job is not None and job.state is JobState.FAILED:
-        return Ending("Failed", f"Job {job.name} has failed. {_AGAIN}")
+        return Ending(FAILED, f"Job {job.name} has failed. {_AGAIN}")
     if job is not None:
-        return Ending("Refused", f"Job {job.name} was refused. {_AGAIN}")
+        return Ending(REFUSED, f"Job {job.name} was refused. {_AGAIN}")
     deadline = at + timedelta(seconds=spec.starting_deadline_seconds)
     if since > at:
         why = f"It was to run at {instant(at)}, which was past when it was applied or resumed."

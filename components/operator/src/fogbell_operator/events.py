@@ -6,7 +6,17 @@ from datetime import datetime
 from typing import Any
 
 from fogbell.model.campaign import API_GROUP, API_VERSION, KIND
-from fogbell_operator.conditions import FALSE, LAST_RUN, Condition, previous
+from fogbell_operator.conditions import (
+    COMPLETE,
+    FAILED,
+    FALSE,
+    LAST_RUN,
+    MISSED,
+    READY,
+    REFUSED,
+    Condition,
+    previous,
+)
 from fogbell_operator.resources import Campaign, Json, instant
 
 COMPONENT = "fogbell-operator"
@@ -15,6 +25,8 @@ LONGEST_NOTE = 1_000
 
 _EXPECTED = frozenset({"NotSuspended", "NoRun", "Waiting"})
 """What a new Campaign begins with: worth no Event."""
+
+_TROUBLE = frozenset({"SettledWithDead", MISSED, REFUSED, FAILED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +43,14 @@ def happenings(
 ) -> Iterator[Happening]:
     """One for each condition whose status or reason is another, or that speaks of another run."""
     before = previous(campaign)
+    ended = {c.message for c in conditions if c.type == COMPLETE}
     another_run = _run(campaign.status.get("lastRun")) != _run(last_run)
     for condition in conditions:
         was = before.get(condition.type)
         if was is None and condition.reason in _EXPECTED:
             continue
+        if condition.type == READY and condition.message in ended:
+            continue  # said by the other condition already
         moved = was is None or (was.status, was.reason) != (condition.status, condition.reason)
         if moved or (another_run and condition.type == LAST_RUN):
             yield Happening(condition.reason, condition.message, _warns(condition))
@@ -47,8 +62,8 @@ def _run(last_run: Mapping[str, Any] | None) -> object:
 
 def _warns(condition: Condition) -> bool:
     """Where somebody should look: not being suspended or complete is no trouble."""
-    trouble = condition.type in ("Ready", LAST_RUN) and condition.status == FALSE
-    return trouble or condition.reason == "SettledWithDead"
+    trouble = condition.type in (READY, LAST_RUN) and condition.status == FALSE
+    return trouble or condition.reason in _TROUBLE
 
 
 def build_event(

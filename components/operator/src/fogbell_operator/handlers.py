@@ -18,6 +18,9 @@ from fogbell_operator.resources import LABEL_CAMPAIGN, Campaign
 PREFIX = "operator.fogbell.dev"
 """Of whatever kopf might write: nothing today, and never under its own name."""
 
+BACKOFFS = (1, 2, 4, 8)
+"""Seconds between tries of a request that is refused; then kopf gives up."""
+
 OURS = f"app.kubernetes.io/managed-by={FIELD_MANAGER}"
 
 RAW = (("batch", "v1", "cronjobs"), ("batch", "v1", "jobs"))
@@ -59,18 +62,33 @@ def settings() -> kopf.OperatorSettings:
     chosen.persistence.finalizer = f"{PREFIX}/finalizer"
     chosen.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=PREFIX)
     chosen.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=PREFIX)
+    # A watch that is forbidden ends the process soon, not after a minute; an API server that
+    # cannot be reached is waited for all the same.
+    chosen.networking.error_backoffs = BACKOFFS
     # Filtered by the API server, not here: a namespace may have many Jobs of others.
     for part in RAW:
         chosen.watching.label_selectors[part] = OURS
     return chosen
 
 
-async def watch(handlers: kopf.OperatorRegistry, namespace: str, stop: asyncio.Event) -> None:
-    """Watch until told to stop, by ``stop`` or a signal. Raises what kopf cannot go on from."""
-    await kopf.operator(
+async def watch(
+    handlers: kopf.OperatorRegistry,
+    namespace: str,
+    stop: asyncio.Event,
+    watching: Callable[[], None],
+) -> None:
+    """Watch until ``stop``. Raises what kopf cannot go on from.
+
+    It takes the signals for itself, so that it is not told first of an end: ``watching`` is called
+    once it has them, to take them back.
+    """
+    others = asyncio.all_tasks()
+    tasks = await kopf.spawn_tasks(
         registry=handlers,
         settings=settings(),
         namespaces=[namespace],
         standalone=True,
         stop_flag=stop,
     )
+    watching()
+    await kopf.run_tasks(tasks, ignored=others)
