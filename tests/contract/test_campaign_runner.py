@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.support.campaigns import CONTENT, job_name, new_run, this_minute
+from tests.support.campaigns import CONTENT, job_name, new_run
 from tests.support.waiting import eventually
 
 from fogbell.broker import Publisher, Topology
@@ -102,7 +102,7 @@ async def test_a_finished_run_is_resumed_however_late_its_next_pod_comes(
     run = new_run()
     await _perform(db, run)
     now = db.clock.now()
-    monkeypatch.setattr(db.clock, "now", lambda: now + timedelta(days=1))
+    monkeypatch.setattr(db.clock, "now", lambda: now + timedelta(days=2))
     assert (await _perform(db, run)).outcome is Outcome.RESUMED
     assert await _reached(db) == dict.fromkeys(people, 1)
 
@@ -233,7 +233,7 @@ async def test_a_run_keeps_the_version_that_it_began_with(db: Database) -> None:
 @pytest.mark.parametrize(
     ("minutes", "changes", "reason"),
     [
-        (-20, {}, "Missed"),
+        (-20, {"startingDeadlineSeconds": 300}, "Missed"),
         (+5, {}, "NotDue"),
         (-3, {"expiresAfter": "2m"}, "Expired"),
     ],
@@ -241,7 +241,7 @@ async def test_a_run_keeps_the_version_that_it_began_with(db: Database) -> None:
 async def test_a_run_at_the_wrong_time_is_refused_and_leaves_nothing(
     db: Database, minutes: int, changes: dict[str, Any], reason: str
 ) -> None:
-    run = new_run(job_name(this_minute() + timedelta(minutes=minutes)), **changes)
+    run = new_run(job_name(db.clock.now() + timedelta(minutes=minutes)), **changes)
     summary = await _perform(db, run)
     assert (summary.outcome, summary.reason) == (Outcome.REFUSED, reason)
     assert (summary.exit_status, summary.notification) == (0, None)

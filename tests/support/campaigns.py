@@ -9,12 +9,15 @@ from fogbell_campaign.run import Run
 
 NAMESPACE, NAME, UID = "shop", "nightly", "6f1c0f4e-0001-4000-8000-000000000001"
 CONTENT = {"email": {"subject": "Fog tonight", "text": "The bell will ring."}}
+SCHEDULED = datetime.now(UTC).replace(second=0, microsecond=0)
+"""One time for every run, or those of one test might be of two minutes."""
 
 
 def written(**changes: Any) -> dict[str, Any]:
     """A spec as its author writes it, to everyone by e-mail; None takes a field away."""
     document: dict[str, Any] = {
         "schedule": "0 2 * * *",
+        "startingDeadlineSeconds": 86_400,
         "audience": {"all": True},
         "channels": ["email"],
         "content": CONTENT,
@@ -32,13 +35,9 @@ def job_name(scheduled: datetime) -> str:
     return f"{cronjob_name(NAME)}-{int(scheduled.timestamp()) // 60}"
 
 
-def this_minute() -> datetime:
-    return datetime.now(UTC).replace(second=0, microsecond=0)
-
-
 def new_run(job: str | None = None, controller: str = "job-1", **changes: Any) -> Run:
-    """The run of a Job, of this minute's unless it has another name; ``changes`` as `written`."""
-    name = job_name(this_minute()) if job is None else job
+    """The run of a Job, of `SCHEDULED` unless it has another name; ``changes`` as `written`."""
+    name = job_name(SCHEDULED) if job is None else job
     fired = firing(cronjob_name(NAME), name, controller)
     return Run(spec(**changes), NAMESPACE, NAME, UID, fired)
 

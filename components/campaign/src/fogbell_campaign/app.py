@@ -18,7 +18,7 @@ from fogbell_campaign.metrics import CampaignMetrics
 from fogbell_campaign.run import Run
 from fogbell_campaign.runner import Runner, RunnerSettings
 from fogbell_campaign.settings import CampaignGroup, CampaignSettings
-from fogbell_campaign.summary import Summary, faulty, refused
+from fogbell_campaign.summary import TRY_AGAIN, Outcome, Summary, faulty, refused
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +30,7 @@ async def perform(settings: CampaignSettings) -> int:
     """Make the run that ``settings`` name; returns the exit status and leaves a summary."""
     told = settings.campaign
     run = Run(told.spec, told.namespace, told.name, told.uid, _firing(told))
-    summary = _unasked(run, told) or await Campaign(settings, run).perform()
+    summary = _unasked(run, told) or await _made(settings, run)
     fields = summary.fields()
     log.info("run_ended", exit_status=summary.exit_status, **fields)
     leave_summary(settings.termination_log, fields)
@@ -44,6 +44,16 @@ def _unasked(run: Run, told: CampaignGroup) -> Summary | None:
         return refused(unwanted)
     fault = spec_fault(run.spec)
     return faulty(fault) if fault else None
+
+
+async def _made(settings: CampaignSettings, run: Run) -> Summary:
+    """What came of the run, whatever it was: an address that nobody can read included."""
+    try:
+        return await Campaign(settings, run).perform()
+    except Exception as error:
+        log.exception("run_failed")
+        what = f"{type(error).__name__}; the log says where."
+        return Summary(Outcome.FAILED, what, "Error", exit_status=TRY_AGAIN)
 
 
 class Campaign:
@@ -64,19 +74,22 @@ class Campaign:
         )
 
     async def perform(self) -> Summary:
-        """What came of it, whatever it was."""
+        """What came of it, also where it is told to stop."""
         work = asyncio.create_task(self._work())
+
+        def stop() -> None:
+            # Once: a second one would cut off what gives the lease back.
+            if not work.cancelling():
+                work.cancel()
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, work.cancel)
+            asyncio.get_running_loop().add_signal_handler(number, stop)
         try:
             return await work
         except asyncio.CancelledError:
             return self._runner.failed(
                 "Stopped", "The process was told to stop; another one goes on from there."
             )
-        except Exception as error:
-            log.exception("run_failed")
-            return self._runner.failed("Error", f"{type(error).__name__}; the log says where.")
 
     async def _work(self) -> Summary:
         metrics = self._settings.metrics
