@@ -111,3 +111,14 @@ def test_a_worker_without_the_channel_never_imports_apprise() -> None:
         "assert 'apprise' not in sys.modules, 'it costs each worker a second and 30 MB'"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+def test_a_lease_in_which_no_send_could_start_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FOGBELL_WEBHOOK__SEND_TIMEOUT", "15")
+    monkeypatch.setenv("FOGBELL_PROTOCOL__LEASE_SECONDS", "17.1")
+    with pytest.raises(ValidationError, match="no send could ever start"):
+        WorkerSettings()
+    monkeypatch.setenv("FOGBELL_PROTOCOL__LEASE_SECONDS", "17.3")
+    assert WorkerSettings().send_timeouts()[Channel.WEBHOOK] == 15

@@ -13,6 +13,7 @@ from fogbell_worker.channels.push.settings import PushSettings
 from fogbell_worker.channels.sms.settings import SmsSettings
 from fogbell_worker.channels.webhook.settings import WebhookSettings
 from fogbell_worker.providers import ProviderSettings
+from fogbell_worker.providers.asking import OVERRUN
 from fogbell_worker.providers.breaker import BreakerRules
 from fogbell_worker.providers.configured import Provided, ProviderLists, read_providers
 from fogbell_worker.providers.kinds import load_kind
@@ -197,11 +198,11 @@ class WorkerSettings(Settings):
 
     def _lease_is_long_enough(self) -> Self:
         longest = max(self.send_timeouts().values())
-        needed = longest + self.protocol.lease_margin_seconds
+        needed = longest + OVERRUN + self.protocol.lease_margin_seconds
         if self.protocol.lease_seconds <= needed:
             raise ValueError(
                 f"expected FOGBELL_PROTOCOL__LEASE_SECONDS above {needed:g}: the longest send"
-                f" timeout ({longest:g}) and the margin, or no send could ever start"
+                f" timeout ({longest:g}), {OVERRUN:g} and the margin, or no send could ever start"
             )
         return self
 
