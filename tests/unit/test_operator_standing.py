@@ -1,0 +1,379 @@
+"""What the operator says of a Campaign: conditions, endings, status and Events."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from tests.support.operator import NOW, UID, campaign, job, pod, record, run, spec_of
+
+from fogbell.identity import run_id
+from fogbell.model.campaign import Refusal
+from fogbell_operator import conditions, endings, runs, schedules
+from fogbell_operator.checking import apply_fault
+from fogbell_operator.conditions import Condition
+from fogbell_operator.errors import ForbiddenError, RefusedError
+from fogbell_operator.events import build_event, happenings
+from fogbell_operator.resources import Campaign, Job, JobState
+from fogbell_operator.runs import History, Summary
+from fogbell_operator.schedules import Next
+from fogbell_operator.statuses import Standing, changed, status
+
+AT = "2026-12-01T12:00:00Z"
+DEADLINE = timedelta(seconds=300)
+RUN = run_id(UID, f"scheduled:{NOW.isoformat()}")
+BEFORE = NOW - timedelta(days=1)
+
+
+# Which run is the last
+
+
+def test_the_run_of_a_time_has_the_id_that_the_runner_gives_it() -> None:
+    assert runs.run_at(campaign(), NOW) == RUN
+    assert runs.job_run(campaign(), job()) == RUN
+
+
+def test_the_newest_run_is_the_last_even_where_its_job_is_gone() -> None:
+    known = campaign(status={"lastRun": {"id": str(UUID(int=7))}})
+    assert runs.candidates(known, [job()], None) == {RUN, UUID(int=7)}
+    newer = record(UUID(int=7), NOW + timedelta(hours=1))
+    assert runs.last_record({RUN: record(RUN), newer.id: newer}) == newer
+
+
+def test_a_job_waits_until_its_notification_is_there() -> None:
+    found = campaign()
+    assert runs.waiting_job(found, [job()], {}) == job()
+    assert runs.waiting_job(found, [job()], {RUN: record(RUN)}) is None
+    manual = record(UUID(int=7), NOW + timedelta(seconds=5))
+    assert runs.waiting_job(found, [job()], {manual.id: manual}) is None
+
+
+def test_a_campaign_that_runs_once_waits_for_no_job_of_another_year() -> None:
+    last_year = job(NOW.replace(year=2025), uid="other")
+    assert runs.started_at(campaign(), [last_year], NOW) is None
+    assert runs.started_at(campaign(), [last_year, job()], NOW) == job()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            json.dumps({"outcome": "refused", "reason": "NotAt", "message": "No."}),
+            Summary("refused", "NotAt", "No."),
+        ),
+        ("Killed", Summary(message="Killed")),
+        ("[1]", Summary(message="[1]")),
+        ('{"outcome": 1}', Summary()),
+    ],
+)
+def test_a_summary_is_the_runners_or_the_end_of_its_log(text: str, expected: Summary) -> None:
+    assert runs.summary([pod(text)], job()) == expected
+
+
+def test_the_newest_pod_of_this_very_job_tells() -> None:
+    pods = [pod("old"), pod("new", late=9), pod("other", late=99, job_uid="job-2")]
+    assert runs.summary(pods, job()).message == "new"
+    held = [pod(), pod(waiting="ErrImagePull: no such image", late=1)]
+    assert runs.summary(held, job()).message == "ErrImagePull: no such image"
+
+
+def test_a_long_log_is_cut_at_its_beginning() -> None:
+    message = runs.read_summary("x" * 5_000 + "end").message
+    assert len(message) == runs.LONGEST_MESSAGE
+    assert message.endswith("end")
+
+
+# LastRunSucceeded
+
+
+def said(
+    history: History | None, summary: Summary | None = None, before: Condition | None = None
+) -> tuple[str, str]:
+    condition = conditions.last_run(history, summary or Summary(), before)
+    return condition.status, condition.reason
+
+
+SETTLED = {"expanded_at": NOW, "settled_at": NOW}
+
+
+@pytest.mark.parametrize(
+    ("history", "expected"),
+    [
+        (History(), ("Unknown", "NoRun")),
+        (History(waiting=job()), ("Unknown", "Starting")),
+        (History(waiting=job(state=JobState.FAILED)), ("False", "JobFailed")),
+        (
+            History(waiting=job(state=JobState.FAILED, reason="DeadlineExceeded")),
+            ("False", "DeadlineExceeded"),
+        ),
+        (History(run(record(RUN), pending=3)), ("Unknown", "Running")),
+        (History(run(record(RUN, reason="expansion_failed"))), ("False", "ExpansionFailed")),
+        (History(run(record(RUN, cancelled_at=NOW), pending=3)), ("False", "Cancelled")),
+        (History(run(record(RUN, **SETTLED), delivered=3)), ("True", "Settled")),
+        (History(run(record(RUN, **SETTLED))), ("True", "Settled")),
+        (History(run(record(RUN, **SETTLED), delivered=9, dead=1)), ("True", "SettledWithDead")),
+        (History(run(record(RUN, **SETTLED), dead=1)), ("False", "NothingDelivered")),
+        (None, ("Unknown", "MongoDBUnavailable")),
+    ],
+)
+def test_how_the_last_run_went(history: History | None, expected: tuple[str, str]) -> None:
+    assert said(history) == expected
+
+
+def test_a_failed_jobs_own_summary_says_why() -> None:
+    failed = History(run(record(RUN, **SETTLED), delivered=3), job(state=JobState.FAILED))
+    summary = Summary("failed", "UnknownTemplate", "There is no template 'digest'.")
+    condition = conditions.last_run(failed, summary, None)
+    assert (condition.status, condition.reason) == ("False", "UnknownTemplate")
+    assert "There is no template 'digest'." in condition.message
+
+
+def test_a_refused_firing_is_no_failure() -> None:
+    done = History(waiting=job(state=JobState.COMPLETE))
+    assert said(done, Summary("refused", "BeforeChange", "Too late.")) == ("True", "Refused")
+
+
+def test_what_was_known_of_the_last_run_stands_while_nothing_newer_is_known() -> None:
+    before = Condition(conditions.LAST_RUN, "True", "Settled", "3 delivered.")
+    # MongoDB away; a run whose retention is over; a job whose notification's is.
+    for history in (None, History(), History(waiting=job(state=JobState.COMPLETE))):
+        assert said(history, before=before) == ("True", "Settled")
+
+
+# Ready
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, ("True", "Scheduled")),
+        ({"suspended": True}, ("True", "Suspended")),
+        ({"never": True}, ("False", "NeverFires")),
+        ({"template": Refusal("UnknownTemplate", "No.")}, ("False", "UnknownTemplate")),
+        ({"template": conditions.AWAY}, ("Unknown", "MongoDBUnavailable")),
+        ({"fault": Refusal("InvalidSpec", "No."), "never": True}, ("False", "InvalidSpec")),
+        ({"ending": conditions.Ending("Missed", "No.")}, ("False", "Missed")),
+        ({"ending": conditions.Ending("Ran", "Done.")}, ("True", "Ran")),
+    ],
+)
+def test_whether_its_runs_will_start(changes: dict[str, Any], expected: tuple[str, str]) -> None:
+    asked: dict[str, Any] = {
+        "fault": None, "template": None, "ending": None, "suspended": False, "never": False,
+    }  # fmt: skip
+    condition = conditions.ready(**(asked | changes))
+    assert (condition.status, condition.reason) == expected
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ForbiddenError("no"), "Forbidden"),
+        (RefusedError("no", frozenset({"spec.schedule"})), "InvalidSchedule"),
+        (RefusedError("no", frozenset({"spec.timeZone"})), "UnknownTimeZone"),
+        (RefusedError("no", frozenset({"spec.jobTemplate.spec"})), "CronJobRefused"),
+    ],
+)
+def test_what_kubernetes_says_becomes_a_reason(error: Any, reason: str) -> None:
+    assert apply_fault(error).reason == reason
+
+
+# Campaigns that run once
+
+
+def ended(
+    now: datetime,
+    jobs: list[Job] | None = None,
+    *,
+    run_record: Any = None,
+    since: datetime = BEFORE,
+    known: bool = True,
+    status: dict[str, Any] | None = None,
+    **changes: Any,
+) -> str | None:
+    found = campaign(schedule=None, at=AT, status=status, **changes)
+    spec = spec_of(found)
+    end = endings.ending(found, spec, jobs or [], run_record, since, now, known=known)
+    return end.reason if end else None
+
+
+def test_nothing_is_missed_before_its_deadline() -> None:
+    assert ended(BEFORE) is None
+    assert ended(NOW + DEADLINE) is None
+
+
+def test_what_did_not_start_within_its_deadline_is_missed() -> None:
+    assert ended(NOW + DEADLINE + timedelta(seconds=11)) == "Missed"
+    assert ended(NOW + DEADLINE + timedelta(seconds=11), suspend=True) == "Missed"
+
+
+def test_what_was_applied_or_resumed_after_its_time_is_missed_at_once() -> None:
+    assert ended(NOW + timedelta(seconds=5), since=NOW + timedelta(seconds=1)) == "Missed"
+
+
+def test_nothing_is_missed_where_nobody_can_tell() -> None:
+    assert ended(NOW + timedelta(days=1), known=False) is None
+
+
+def test_it_has_run_once_its_run_is_settled() -> None:
+    assert ended(NOW, [job()], run_record=record(RUN)) is None
+    assert ended(NOW, [job()], run_record=record(RUN, settled_at=NOW)) == "Ran"
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [(JobState.ACTIVE, None), (JobState.FAILED, "Failed"), (JobState.COMPLETE, "Refused")],
+)
+def test_its_job_stands_for_it_while_there_is_no_run(state: JobState, expected: Any) -> None:
+    late = NOW + timedelta(days=1)
+    assert ended(late, [job(state=state)], since=late) == expected
+
+
+def test_a_job_of_another_year_or_by_hand_is_not_its_run() -> None:
+    late = NOW + timedelta(days=1)
+    other = job(NOW.replace(year=2025), JobState.COMPLETE)
+    assert ended(late, [other, job(name="by-hand", state=JobState.COMPLETE)]) == "Missed"
+
+
+def test_what_has_ended_stays_ended_after_its_traces_are_gone() -> None:
+    complete = {"type": "Complete", "status": "True", "reason": "Ran", "message": "Done."}
+    kept = {"conditions": [complete]}
+    assert ended(NOW + timedelta(days=400), status=kept) == "Ran"
+
+
+def test_a_run_that_was_found_after_all_was_not_missed() -> None:
+    complete = {"type": "Complete", "status": "True", "reason": "Missed", "message": "No."}
+    found = record(RUN, settled_at=NOW)
+    assert ended(NOW, run_record=found, status={"conditions": [complete]}) == "Ran"
+
+
+def test_one_without_a_time_never_ends() -> None:
+    found = campaign()
+    assert endings.ending(found, spec_of(found), [], None, NOW, NOW, known=True) is None
+
+
+# When it runs next
+
+
+@pytest.mark.parametrize(
+    ("schedule", "zone", "expected"),
+    [
+        ("0 9 * * 1-5", None, "2026-12-02T09:00:00Z"),
+        ("0 9 * * *", "Europe/Amsterdam", "2026-12-02T08:00:00Z"),
+        ("@hourly", None, "2026-12-01T13:00:00Z"),
+        ("*/70 * * * *", None, "2026-12-01T13:00:00Z"),
+        ("0 0 29 2 *", None, "2028-02-29T00:00:00Z"),
+        ("0 0 30 2 *", None, "never"),
+        ("? 0 * * *", None, "unknown"),
+        ("0 9 * * *", "Nowhere/Land", "unknown"),
+        ("0 9 * * *", "../etc/passwd", "unknown"),
+    ],
+)
+def test_the_next_time_or_why_there_is_none(schedule: str, zone: str | None, expected: str) -> None:
+    assert schedules.next_schedule(schedule, zone, NOW).shown == expected
+
+
+# Status
+
+
+def standing(*said: Condition, **more: Any) -> Standing:
+    return Standing(said or (READY,), Next("never"), 0, **more)
+
+
+READY = Condition("Ready", "True", "Scheduled", "Its runs will start on time.")
+
+
+def after(found: Campaign, written: dict[str, Any]) -> Campaign:
+    return Campaign(found.namespace, found.name, found.uid, found.generation, found.spec, written)
+
+
+def test_a_status_is_written_once_and_not_again_while_nothing_happens() -> None:
+    found = campaign()
+    first = status(found, standing(), NOW)
+    assert changed(found, first)
+    again = after(found, first)
+    assert not changed(again, status(again, standing(), NOW + timedelta(hours=1)))
+
+
+def test_a_conditions_time_moves_with_its_status_alone() -> None:
+    found = campaign()
+    found = after(found, status(found, standing(), NOW))
+    later = NOW + timedelta(hours=1)
+    suspended = Condition("Ready", "True", "Suspended", "...")
+    (same,) = status(found, standing(suspended), later)["conditions"]
+    assert same["lastTransitionTime"] == "2026-12-01T12:00:00Z"
+    wrong = Condition("Ready", "False", "InvalidSpec", "...")
+    (moved,) = status(found, standing(wrong), later)["conditions"]
+    assert moved["lastTransitionTime"] == "2026-12-01T13:00:00Z"
+
+
+def test_a_message_is_never_longer_than_the_resource_takes() -> None:
+    long = Condition("Ready", "False", "InvalidSpec", "x" * 5_000)
+    (written,) = status(campaign(), standing(long), NOW)["conditions"]
+    assert len(written["message"]) <= 2_048
+
+
+def test_what_is_being_sent_is_shown_as_pending_and_unknown_counts_are_left_out() -> None:
+    shown = runs.shown(run(record(RUN), pending=1, sending=2, delivered=4))
+    assert shown["pending"] == 3
+    assert "sending" not in shown
+    assert "expected" not in shown
+    assert "finishedAt" not in shown
+
+
+def test_a_settled_run_says_when_and_for_when() -> None:
+    settled = record(RUN, expected=4, settled_at=NOW, scheduled_for="2026-12-01T12:00:00+00:00")
+    shown = runs.shown(run(settled, delivered=4))
+    assert (shown["expected"], shown["delivered"]) == (4, 4)
+    assert shown["finishedAt"] == shown["scheduledFor"] == "2026-12-01T12:00:00Z"
+
+
+# Events
+
+
+def told(found: Campaign, *now: Condition, last_run: Any = None) -> list[tuple[str, bool]]:
+    return [(h.reason, h.warning) for h in happenings(found, now, last_run)]
+
+
+IDLE = (
+    Condition("Suspended", "False", "NotSuspended", "..."),
+    Condition("LastRunSucceeded", "Unknown", "NoRun", "..."),
+    Condition("Complete", "False", "Waiting", "..."),
+)
+
+
+def test_a_new_campaign_tells_of_itself_once() -> None:
+    found = campaign()
+    assert told(found, READY, *IDLE) == [("Scheduled", False)]
+    found = after(found, status(found, standing(READY, *IDLE), NOW))
+    assert told(found, READY, *IDLE) == []
+
+
+def test_trouble_is_a_warning() -> None:
+    wrong = Condition("Ready", "False", "InvalidSchedule", "...")
+    failed = Condition("LastRunSucceeded", "False", "JobFailed", "...")
+    assert told(campaign(), wrong, failed) == [("InvalidSchedule", True), ("JobFailed", True)]
+
+
+def test_one_that_is_missed_says_so_once() -> None:
+    missed = [Condition(kind, word, "Missed", "It was to run at noon.")
+              for kind, word in (("Ready", "False"), ("Complete", "True"))]  # fmt: skip
+    assert told(campaign(), *missed) == [("Missed", True)]
+
+
+def test_each_run_tells_how_it_went_also_where_it_went_as_the_one_before() -> None:
+    went = Condition("LastRunSucceeded", "True", "Settled", "...")
+    found = campaign()
+    found = after(found, status(found, standing(went, last_run={"id": "1"}), NOW))
+    assert told(found, went, last_run={"id": "1"}) == []
+    assert told(found, went, last_run={"id": "2"}) == [("Settled", False)]
+
+
+def test_an_event_is_about_its_campaign_and_within_kubernetes_limit() -> None:
+    (happening,) = happenings(
+        campaign(), [Condition("Ready", "False", "InvalidSpec", "x" * 2_000)], None
+    )
+    event = build_event(campaign(), happening, "nightly.1", "pod", NOW.astimezone(UTC))
+    assert event["involvedObject"]["uid"] == UID
+    assert event["type"] == "Warning"
+    assert len(event["message"]) <= 1_024
