@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, SecretStr, create_model
+from pydantic import BaseModel, create_model
 from pydantic.fields import FieldInfo
 from pydantic_settings import NoDecode
 
-from fogbell.settings import JobSettings, Settings
+from fogbell.settings import Settings
 from fogbell_campaign.settings import CampaignSettings
 from fogbell_intake.settings import IntakeSettings
 from fogbell_operator.settings import OperatorComponentSettings
@@ -58,7 +58,7 @@ _KEPT = ("type", "enum", "minimum", "maximum", "exclusiveMinimum", "exclusiveMax
 
 
 def variables(kind: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
-    """Every variable of a settings class with its field; groups without fixed names are left out."""
+    """Every variable of a settings class; groups whose names users choose are left out."""
     for name, field in kind.model_fields.items():
         group = _model(field.annotation)
         if group is None and name != "provider":
@@ -104,11 +104,13 @@ def _shape(field: FieldInfo) -> dict[str, Any]:
     """What a value may be: its type and bounds. Words with commas are text; null leaves it out."""
     if any(item is NoDecode for item in field.metadata) or "NoDecode" in repr(field.annotation):
         return {"type": ["string", "null"]}
-    schema = create_model("Model", value=(field.annotation, field)).model_json_schema()
-    shape = schema["properties"]["value"]
+    value: Any = (field.annotation, field)
+    model = create_model("Model", value=value)
+    document = model.model_json_schema()
+    shape = document["properties"]["value"]
     shape = next((s for s in shape.get("anyOf", ()) if s.get("type") != "null"), shape)
     if "$ref" in shape:
-        shape = schema["$defs"][shape["$ref"].rpartition("/")[2]]
+        shape = document["$defs"][shape["$ref"].rpartition("/")[2]]
     kept = {key: shape[key] for key in _KEPT if key in shape}
     if "type" not in kept:
         return {"type": ["string", "null"]}
@@ -120,7 +122,7 @@ def _shape(field: FieldInfo) -> dict[str, Any]:
 
 
 def _provider_pattern() -> str:
-    """``FOGBELL_PROVIDER__<NAME>__<SETTING>`` for every setting of a built-in kind, secrets aside."""
+    """``FOGBELL_PROVIDER__<NAME>__<SETTING>`` for each setting of a built-in kind but secrets."""
     names = {"KIND"}
     for kind in KINDS:
         for name, field in load_kind(kind).settings.model_fields.items():

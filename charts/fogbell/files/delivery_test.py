@@ -1,6 +1,7 @@
 """``helm test``: post a notification and wait for its delivery. Standard library alone.
 
-Environment: URL, API_KEY, EMAIL (an address or nothing), TIMEOUT (seconds). Exits 1 with a sentence.
+Environment: URL, API_KEY, EMAIL (an address or nothing), TIMEOUT (seconds).
+Exits 1 with a sentence.
 """
 
 import json

@@ -10,38 +10,42 @@ from email import message_from_bytes
 from email.policy import default
 
 LONGEST_LINE = 1 << 20
+OK = b"250 2.0.0 Ok"
+ANSWERS = {
+    b"EHLO": b"250-fogbell-mail\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SMTPUTF8",
+    b"QUIT": b"221 2.0.0 Bye",
+    **dict.fromkeys((b"HELO", b"MAIL", b"RCPT", b"DATA", b"RSET", b"NOOP"), OK),
+}
 
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """One client, until it leaves."""
     writer.write(b"220 fogbell-mail ESMTP\r\n")
-    sender, recipients = "", []
     try:
-        while line := await reader.readline():
-            verb = line[:4].upper()
-            answer = b"250 2.0.0 Ok"
-            if verb == b"EHLO":
-                answer = b"250-fogbell-mail\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SMTPUTF8"
-            elif verb == b"MAIL":
-                sender, recipients = path(line), []
-            elif verb == b"RCPT":
-                recipients.append(path(line))
-            elif verb == b"DATA":
-                writer.write(b"354 Go on\r\n")
-                await writer.drain()
-                show(sender, recipients, await content(reader))
-                answer = b"250 2.0.0 Taken"
-            elif verb == b"QUIT":
-                writer.write(b"221 2.0.0 Bye\r\n")
-                break
-            elif verb not in (b"HELO", b"RSET", b"NOOP"):
-                answer = b"502 5.5.1 Not known here"
-            writer.write(answer + b"\r\n")
-            await writer.drain()
+        await talk(reader, writer)
     except (ConnectionError, asyncio.IncompleteReadError):
         pass  # the client has gone
     finally:
         writer.close()
+
+
+async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Command by command, until QUIT or the end."""
+    sender, recipients = "", list[str]()
+    while line := await reader.readline():
+        verb = line[:4].upper()
+        if verb == b"MAIL":
+            sender, recipients = path(line), []
+        elif verb == b"RCPT":
+            recipients.append(path(line))
+        elif verb == b"DATA":
+            writer.write(b"354 Go on\r\n")
+            await writer.drain()
+            show(sender, recipients, await content(reader))
+        writer.write(ANSWERS.get(verb, b"502 5.5.1 Not known here") + b"\r\n")
+        await writer.drain()
+        if verb == b"QUIT":
+            return
 
 
 def path(line: bytes) -> str:
@@ -62,7 +66,7 @@ async def content(reader: asyncio.StreamReader) -> bytes:
 def show(sender: str, recipients: list[str], raw: bytes) -> None:
     """One line a mail."""
     mail = message_from_bytes(raw, policy=default)
-    body = mail.get_body(("plain", "html"))  # type: ignore[attr-defined]
+    body = mail.get_body(("plain", "html"))
     line = {
         "from": sender,
         "to": recipients,
