@@ -44,7 +44,7 @@ demo: setup
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy components/core/src components/intake/src components/worker/src components/retry/src components/campaign/src components/operator/src components/client/src components/local/src tests docs/examples/python
+	$(BIN)/mypy components/core/src components/intake/src components/worker/src components/retry/src components/campaign/src components/operator/src components/client/src components/local/src tests k8s/dev docs/examples/python
 	$(BIN)/lint-imports
 
 test: lint
