@@ -5,18 +5,14 @@ error here, too (https://docs.tilt.dev/api.html).
 """
 
 import functools
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import starlark
 import yaml
+from tests.chart.rendering import ROOT, helm
 
-ROOT = Path(__file__).parents[2]
-HELM = Path(sys.executable).parent / "helm"
 WORKLOADS = {"Deployment", "StatefulSet", "CronJob", "Job", "Pod", "DaemonSet"}
 
 Json = dict[str, Any]
@@ -72,7 +68,7 @@ def functions(tilt: Tilt, context: str) -> dict[str, Callable[..., Any]]:
         "sync": lambda local_path, remote_path: {"sync": [local_path, remote_path]},
         "run": lambda cmd: {"run": cmd},
         "link": lambda url, name: {"url": url, "name": name},
-        "helm": helm,
+        "helm": rendered,
         "filter_yaml": filter_yaml,
         "read_file": lambda path: (ROOT / path).read_text(),
         "read_yaml": lambda path: loaded((ROOT / path).read_text())[0],
@@ -94,7 +90,7 @@ def noting(calls: list[Json], function: str) -> Callable[..., None]:
     return noted
 
 
-def helm(chart: str, name: str, namespace: str, values: list[str]) -> str:
+def rendered(chart: str, name: str, namespace: str, values: list[str]) -> str:
     """What Tilt runs: `helm template`, without the tests of the chart."""
     return helm_template(chart, name, namespace, tuple(values))
 
@@ -102,10 +98,8 @@ def helm(chart: str, name: str, namespace: str, values: list[str]) -> str:
 @functools.cache
 def helm_template(chart: str, name: str, namespace: str, values: tuple[str, ...]) -> str:
     """The chart's objects. Raises `ValueError` with what Helm says."""
-    files = [f"--values={file}" for file in values]
-    tail = [f"--namespace={namespace}", *files, "--skip-tests"]
-    command: list[str | Path] = [HELM, "template", name, chart, *tail]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    files = [f"--values={ROOT / file}" for file in values]
+    done = helm("template", name, ROOT / chart, f"--namespace={namespace}", *files, "--skip-tests")
     if done.returncode:
         raise ValueError(done.stderr)
     return done.stdout
