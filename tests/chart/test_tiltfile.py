@@ -4,7 +4,8 @@ import re
 
 import pytest
 import starlark
-from tests.chart.tilt import MANUAL, ROOT, Tilt, containers, evaluate, helm_template
+from tests.chart.rendering import ROOT
+from tests.chart.tilt import MANUAL, Tilt, containers, evaluate, helm_template
 from tests.chart.tilt_faults import faults
 
 from fogbell_intake.settings import IntakeSettings

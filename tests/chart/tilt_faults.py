@@ -7,7 +7,8 @@ from itertools import pairwise, takewhile
 from pathlib import PurePosixPath
 
 import typer
-from tests.chart.tilt import ROOT, Json, Tilt, containers, pod
+from tests.chart.rendering import ROOT
+from tests.chart.tilt import Json, Tilt, containers, pod
 
 from fogbell_local.__main__ import app
 
