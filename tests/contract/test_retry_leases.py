@@ -17,9 +17,11 @@ from tests.support.deliveries import (
 from tests.support.profiling import profiled
 
 from fogbell.broker import Publisher, Topology
-from fogbell.model.status import Channel, Lane
-from fogbell.store import sweep_state
+from fogbell.model.status import Cause, Channel, Lane
+from fogbell.policy import Verdict
+from fogbell.store import records, sweep_state
 from fogbell.store.database import Database
+from fogbell.store.records import Record
 from fogbell_retry.metrics import RetryMetrics
 from fogbell_retry.sweep import Sweeper, SweepSettings
 
@@ -112,3 +114,15 @@ async def test_a_backlog_is_not_read_again_for_the_leases_behind_it(db: Database
     assert await _statuses(db, lost) == {"failed"}
     examined = [e["docsExamined"] for e in seen if e["op"] == "query"]
     assert max(examined) <= 5, "another process goes on where the last one was"
+
+
+async def test_what_was_put_back_untried_is_no_lost_publish(
+    db: Database, rabbit_uri: str, topology: Topology
+) -> None:
+    unpublished, put_back = await insert_pending(db, 2, lane=BULK)
+    held = (await claim_all(db, [put_back]))[put_back]
+    await records.record(db, [Record(held, Verdict(Cause.RELEASE, "rate_limited", 0.0))])
+    await age(db, [unpublished, put_back], sweep_at=timedelta(seconds=1))
+    async with publishing(rabbit_uri, topology) as publisher:
+        swept = await _sweeper(db, publisher, topology, enough=500).sweep()
+    assert (swept.publish_lost, swept.deferred, swept.retry_due) == (1, 1, 0)

@@ -28,6 +28,10 @@ BROKER_WAIT = 5.0
 """Seconds to wait for RabbitMQ before the first sweep; without it nothing is released."""
 
 
+RELEASED = ("publish_lost", "deferred", "retry_due", "lease_expired", "expansions", "replayed")
+"""Why a sweep releases something, as the summary counts it."""
+
+
 @dataclass(slots=True)
 class Summary:
     """What a window did; the Job's termination message."""
@@ -43,7 +47,7 @@ class Summary:
         """Add one sweep."""
         self.sweeps += 1
         self.settled += swept.settled
-        for reason in ("publish_lost", "retry_due", "lease_expired", "expansions", "replayed"):
+        for reason in RELEASED:
             self.released[reason] = self.released.get(reason, 0) + getattr(swept, reason)
 
     def fields(self) -> dict[str, object]:
@@ -203,6 +207,7 @@ def _sweep_settings(settings: RetryComponentSettings) -> SweepSettings:
 def _shown(swept: Swept) -> dict[str, object]:
     return {
         "publish_lost": swept.publish_lost,
+        "deferred": swept.deferred,
         "retry_due": swept.retry_due,
         "lease_expired": swept.lease_expired,
         "expansions": swept.expansions,

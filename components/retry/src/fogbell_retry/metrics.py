@@ -16,7 +16,8 @@ class RetryMetrics:
         self.registry = registry or CollectorRegistry()
         self._released = Counter(
             "fogbell_sweep_released",
-            "What went back to a queue: publish_lost, retry_due, lease_expired, expansion, replay.",
+            "What went back to a queue: publish_lost, deferred, retry_due, lease_expired,"
+            " expansion, replay.",
             ["reason"],
             registry=self.registry,
         )

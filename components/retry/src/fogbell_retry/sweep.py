@@ -64,6 +64,7 @@ class Swept:
     """What one sweep did, by reason; until ``held_until`` overdue leases are left alone."""
 
     publish_lost: int = 0
+    deferred: int = 0
     retry_due: int = 0
     lease_expired: int = 0
     expansions: int = 0
@@ -196,10 +197,12 @@ class Sweeper:
             await self.publisher.publish(channel, lane, due.together)
         if due.alone:
             await self.publisher.publish(channel, lane, due.alone, alone=True)
-        pending = len(waiting) - due.failed
-        swept.publish_lost += pending
+        lost = len(waiting) - due.failed - due.deferred
+        swept.publish_lost += lost
+        swept.deferred += due.deferred
         swept.retry_due += due.failed
-        self.observer.released("publish_lost", pending)
+        self.observer.released("publish_lost", lost)
+        self.observer.released("deferred", due.deferred)
         self.observer.released("retry_due", due.failed)
 
     async def _sweep_expansions(self, swept: Swept) -> None:

@@ -29,15 +29,16 @@ class Due:
     """One page of what is due in a lane and channel, by what has to be done about it.
 
     ``together`` can be released in batches, ``alone`` one id a message (they have lost a lease),
-    ``overdue`` are leases that have ended. ``failed`` counts those of the first two that were
-    failed, not pending. ``last`` is the newest ``sweep_at`` seen; ``full`` tells that there may be
-    more.
+    ``overdue`` are leases that have ended. Of the first two ``failed`` counts those that were
+    failed, ``deferred`` those that a worker put back untried. ``last`` is the newest ``sweep_at``
+    seen; ``full`` tells that there may be more.
     """
 
     together: list[UUID] = field(default_factory=list)
     alone: list[UUID] = field(default_factory=list)
     overdue: list[UUID] = field(default_factory=list)
     failed: int = 0
+    deferred: int = 0
     last: datetime | None = None
     full: bool = False
 
@@ -66,7 +67,7 @@ async def due_page(
     cursor = (
         db.deliveries.find(
             query,
-            {"status": True, "lost_leases": True, "sweep_at": True},
+            {"status": True, "reason": True, "lost_leases": True, "sweep_at": True},
         )
         .sort("sweep_at", 1)
         .limit(limit)
@@ -114,6 +115,9 @@ def _sorted_out(documents: Sequence[Mapping[str, Any]], limit: int) -> Due:
         last=documents[-1]["sweep_at"] if documents else None,
         full=len(documents) == limit,
         failed=sum(d["status"] == DeliveryStatus.FAILED.value for d in documents),
+        deferred=sum(
+            d["status"] == DeliveryStatus.PENDING.value and "reason" in d for d in documents
+        ),
     )
     for document in documents:
         if document["status"] == DeliveryStatus.SENDING.value:
