@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator
 from time import monotonic
 
 import pytest
+from pymongo.errors import OperationFailure
 from tests.support.directory import NO_RABBITMQ
 from tests.support.intake import intake_settings, serving
 from tests.support.waiting import eventually
 
 from fogbell.store.database import Database, StoreUnavailableError
-from fogbell.store.presence import PATIENCE, Presence
+from fogbell.store.presence import LOOK_EVERY, PATIENCE, Presence
 from fogbell_intake.app import create_app
 from fogbell_local.servers import MongoServer
 
@@ -85,6 +86,21 @@ async def test_an_absence_within_the_patience_fails_nothing(own_mongo: MongoServ
         await eventually(lambda: presence._since is not None)
         await asyncio.to_thread(own_mongo.restart)
         assert await counting == 0
+
+
+async def test_who_is_refused_by_mongodb_at_first_looks_on(own_mongo: MongoServer) -> None:
+    uri = own_mongo.uri.replace("mongodb://", "mongodb://late:secret@") + "&authSource=admin"
+    db, admin = Database(uri, "presence"), Database(own_mongo.uri, "presence")
+    async with watching(db, 0.5) as presence:
+        with pytest.raises(OperationFailure):
+            await db.ping()
+        await asyncio.sleep(2 * LOOK_EVERY)
+        await admin.client["admin"].command("createUser", "late", pwd="secret", roles=["root"])
+        await eventually(lambda: presence._since is None)
+        assert await _count(presence, db) == 0
+        await asyncio.to_thread(own_mongo.stop)
+        await eventually(lambda: presence._away)
+    admin.close()
 
 
 async def test_a_timeout_of_the_block_itself_stays_one(db: Database) -> None:

@@ -9,6 +9,8 @@ import contextlib
 from collections.abc import AsyncIterator
 from time import monotonic
 
+from pymongo.errors import PyMongoError
+
 from fogbell.store.database import Database, StoreUnavailableError
 
 PATIENCE = 2.5
@@ -59,8 +61,9 @@ class Presence:
         while True:
             self._look()
             if self._since is not None:
-                # It makes the driver look as well: by itself it would only every 10 s.
-                with contextlib.suppress(StoreUnavailableError):
+                # It makes the driver look as well: by itself it would only every 10 s. A refusal
+                # (no such user yet) is for those to tell who ask for something.
+                with contextlib.suppress(StoreUnavailableError, PyMongoError):
                     await self._db.ping(LOOK_EVERY)
             await asyncio.sleep(LOOK_EVERY)
 
