@@ -5,6 +5,7 @@
 
 import asyncio
 import json
+import signal
 import sys
 from email import message_from_bytes
 from email.policy import default
@@ -80,10 +81,10 @@ def show(sender: str, recipients: list[str], raw: bytes) -> None:
 
 async def main() -> None:
     """Serve until the pod ends."""
-    port = int(sys.argv[1])
-    server = await asyncio.start_server(serve, "", port, limit=LONGEST_LINE)
-    async with server:
-        await server.serve_forever()
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    await asyncio.start_server(serve, "", int(sys.argv[1]), limit=LONGEST_LINE)
+    await stop.wait()
 
 
 if __name__ == "__main__":
