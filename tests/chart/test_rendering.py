@@ -110,11 +110,11 @@ def test_the_operator_may_do_what_it_must_and_no_more(values: str) -> None:
         for resource in rule["resources"]
     }
     assert granted == {
-        "fogbell.dev/campaigns": ["list", "watch", "patch"],
+        "fogbell.dev/campaigns": ["list", "watch"],
         "fogbell.dev/campaigns/status": ["patch"],
         "batch/cronjobs": ["list", "watch", "create", "patch"],
         "batch/jobs": ["list", "watch"],
-        "/pods": ["list", "watch"],
+        "/pods": ["list"],
         "/events": ["create"],
     }
     (binding,) = rendering.of("RoleBinding").values()
