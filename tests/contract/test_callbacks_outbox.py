@@ -33,6 +33,7 @@ from fogbell.store import (
     notifications,
     progress,
     records,
+    replay_pages,
     replaying,
     reporting,
     retention,
@@ -257,7 +258,7 @@ async def replay(db: Database, post: UUID) -> None:
     selection = Selection(frozenset({DeliveryStatus.SKIPPED}))
     begun = await replaying.begin(db, post, selection, LEASE)
     assert isinstance(begun, Replay)
-    assert await replaying.page(db, begun, timedelta(0), LEASE)
+    assert await replay_pages.page(db, begun, timedelta(0), LEASE)
     await replaying.finish(db, begun, timedelta(0))
 
 

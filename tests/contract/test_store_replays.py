@@ -29,13 +29,15 @@ from fogbell.store import (
     notifications,
     progress,
     records,
+    replay_pages,
     replaying,
     retention,
     sweeping,
 )
 from fogbell.store.database import Database
 from fogbell.store.records import Record
-from fogbell.store.replaying import Page, Refusal, Replay, Selection
+from fogbell.store.replay_pages import Page
+from fogbell.store.replaying import Refusal, Replay, Selection
 
 S = DeliveryStatus
 DEAD = Selection(frozenset({S.DEAD}))
@@ -52,7 +54,7 @@ async def put_back(db: Database, replay: Replay) -> int:
     """All pages, and the end."""
     number, after = 0, None
     while True:
-        page = await replaying.page(db, replay, GRACE, LEASE, after)
+        page = await replay_pages.page(db, replay, GRACE, LEASE, after)
         if page is None:
             return number
         if page.last is None:
@@ -138,19 +140,19 @@ async def test_one_channel_alone_and_never_the_inbox(db: Database, statuses_: se
         await deliveries.insert(db, new, GRACE)
     await settle_due(db)
     webhooks = Selection(frozenset(statuses_), Channel.WEBHOOK)
-    assert await replaying.anything(db, run, webhooks)
+    assert await replay_pages.anything(db, run, webhooks)
     assert await put_back(db, await begin(db, run, webhooks)) == 3
     assert await put_back(db, await begin(db, run, Selection(frozenset(statuses_)))) == 2
     assert await statuses(db, run) == {"pending": 5, "dead": 3}
     inbox = Selection(frozenset(statuses_), Channel.INBOX)
-    assert not await replaying.anything(db, run, inbox)
+    assert not await replay_pages.anything(db, run, inbox)
 
 
 @pytest.mark.parametrize("statuses_", [{S.DEAD}, {S.DEAD, S.DELIVERED}])
 async def test_pages_miss_nobody(
     db: Database, monkeypatch: pytest.MonkeyPatch, statuses_: set[S]
 ) -> None:
-    monkeypatch.setattr(replaying, "PAGE", 3)
+    monkeypatch.setattr(replay_pages, "PAGE", 3)
     run = await settled_run(db, {S.DEAD: 10, S.DELIVERED: 7})
     number = await put_back(db, await begin(db, run, Selection(frozenset(statuses_))))
     assert number == (10 if statuses_ == {S.DEAD} else 17)
@@ -161,7 +163,7 @@ async def test_what_lost_a_lease_before_is_tried_alone(db: Database) -> None:
     run = await settled_run(db, {S.DEAD: 3})
     poison = (await ids_of(db, run))[0]
     await db.deliveries.update_one({"_id": poison}, {"$set": {"lost_leases": 1}})
-    page = await replaying.page(db, await begin(db, run), GRACE, LEASE)
+    page = await replay_pages.page(db, await begin(db, run), GRACE, LEASE)
     assert page is not None
     assert page.alone == {Channel.EMAIL: [poison]}
     assert len(page.together[Channel.EMAIL]) == 2
@@ -170,10 +172,10 @@ async def test_what_lost_a_lease_before_is_tried_alone(db: Database) -> None:
 async def test_what_dies_again_meanwhile_is_not_put_back_by_the_same_replay(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(replaying, "PAGE", 2)
+    monkeypatch.setattr(replay_pages, "PAGE", 2)
     run = await settled_run(db, {S.DEAD: 4})
     replay = await begin(db, run)
-    page = await replaying.page(db, replay, GRACE, LEASE)
+    page = await replay_pages.page(db, replay, GRACE, LEASE)
     assert page is not None
     await die(db, page.together[Channel.EMAIL])
     assert await put_back(db, replay) == 2
@@ -193,9 +195,9 @@ class TestCrash:
         assert await put_back(db, begun) == 2
 
     async def test_between_two_pages(self, db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(replaying, "PAGE", 2)
+        monkeypatch.setattr(replay_pages, "PAGE", 2)
         run = await settled_run(db, {S.DEAD: 5})
-        await replaying.page(db, await begin(db, run), GRACE, LEASE)
+        await replay_pages.page(db, await begin(db, run), GRACE, LEASE)
         await make_due(db, run)
         (left,) = await replaying.due(db, db.clock.now(), 10)
         assert await put_back(db, left) == 3
@@ -204,7 +206,7 @@ class TestCrash:
 
     async def test_before_a_page_was_published(self, db: Database) -> None:
         run = await settled_run(db, {S.DEAD: 1})
-        await replaying.page(db, await begin(db, run), NOW, LEASE)
+        await replay_pages.page(db, await begin(db, run), NOW, LEASE)
         lane = new_notification().lane
         due = await sweeping.due_page(
             db, lane, Channel.EMAIL, since=None, until=db.clock.now() + GRACE, limit=10
@@ -214,7 +216,7 @@ class TestCrash:
     async def test_before_the_end_was_written(self, db: Database) -> None:
         run = await settled_run(db, {S.DEAD: 1})
         begun = await begin(db, run)
-        await replaying.page(db, begun, GRACE, LEASE)
+        await replay_pages.page(db, begun, GRACE, LEASE)
         await die(db, await ids_of(db, run))
         await make_due(db, run)
         assert await settle_due(db) == []
@@ -261,7 +263,7 @@ class TestRace:
     async def test_a_purge_that_read_before_the_replay_deletes_nothing(self, db: Database) -> None:
         run = await settled_run(db, {S.DEAD: 1})
         now = db.clock.now() + 100 * KEEP
-        due = await retention._due(db, now)
+        due = await retention._due(db, now, {})
         await put_back(db, await begin(db, run))
         assert due == [run]
         assert await retention._hold(db, due, now) == []
@@ -270,12 +272,12 @@ class TestRace:
     async def test_a_cancellation_stops_a_replay_at_its_page(
         self, db: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(replaying, "PAGE", 2)
+        monkeypatch.setattr(replay_pages, "PAGE", 2)
         run = await settled_run(db, {S.DEAD: 5})
         begun = await begin(db, run)
-        await replaying.page(db, begun, GRACE, LEASE)
+        await replay_pages.page(db, begun, GRACE, LEASE)
         assert await cancelling.mark(db, run, GRACE)
-        assert await replaying.page(db, begun, GRACE, LEASE) is None
+        assert await replay_pages.page(db, begun, GRACE, LEASE) is None
         assert await cancelling.settle(db, run, NOW)
         assert await settle_due(db) == [run]
         assert (await stored(db, run))["frozen"] == {"email": {"dead": 3, "cancelled": 2}}
@@ -283,7 +285,7 @@ class TestRace:
     async def test_two_processes_put_each_delivery_back_once(
         self, db: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(replaying, "PAGE", 5)
+        monkeypatch.setattr(replay_pages, "PAGE", 5)
         run = await settled_run(db, {S.DEAD: 40})
         begun = await begin(db, run)
         numbers = await asyncio.gather(*(put_back(db, begun) for _ in range(3)))
@@ -343,8 +345,8 @@ async def test_a_replay_may_begin_while_others_are_still_being_tried(db: Databas
 
 async def test_nothing_left_is_an_empty_page(db: Database) -> None:
     run = await settled_run(db, {S.DELIVERED: 1})
-    assert not await replaying.anything(db, run, DEAD)
-    assert await replaying.page(db, await begin(db, run), GRACE, LEASE) == Page()
+    assert not await replay_pages.anything(db, run, DEAD)
+    assert await replay_pages.page(db, await begin(db, run), GRACE, LEASE) == Page()
 
 
 async def test_a_page_of_a_replay_reads_no_more_than_it_puts_back(db: Database) -> None:
@@ -352,7 +354,7 @@ async def test_a_page_of_a_replay_reads_no_more_than_it_puts_back(db: Database) 
     run = await settled_run(db, {S.DELIVERED: 50, S.SKIPPED: 50, S.DEAD: 3})
     begun = await begin(db, run)
     async with profiled(db, db.deliveries) as seen:
-        await replaying.anything(db, run, DEAD)
-        await replaying.page(db, begun, GRACE, LEASE)
+        await replay_pages.anything(db, run, DEAD)
+        await replay_pages.page(db, begun, GRACE, LEASE)
     assert sum(entry["docsExamined"] for entry in seen) == 3 + 3
     assert sum(entry["keysExamined"] for entry in seen) < 30

@@ -12,7 +12,7 @@ from tests.support.directory import Intake, directory_intake
 from tests.support.waiting import eventually
 
 from fogbell.model.status import DeliveryStatus
-from fogbell.store import cancelling, claims, expansions, replaying
+from fogbell.store import cancelling, claims, expansions, replay_pages, replaying
 from fogbell_intake.routes import changes
 
 S = DeliveryStatus
@@ -229,7 +229,7 @@ class TestReplay:
     async def test_goes_on_after_the_answer_where_it_takes_long(
         self, intake: Intake, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(replaying, "PAGE", 2)
+        monkeypatch.setattr(replay_pages, "PAGE", 2)
         monkeypatch.setattr(changes, "ANSWER_WITHIN", 0)
         run = await settled_run(intake, {S.DEAD: 20})
         answer = await change(intake, run, "replay")

@@ -5,9 +5,10 @@ from datetime import timedelta
 from uuid import UUID
 
 from fogbell.broker import Publisher
-from fogbell.store import replaying
+from fogbell.store import replay_pages, replaying
 from fogbell.store.database import Database
-from fogbell.store.replaying import Page, Replay
+from fogbell.store.replay_pages import Page
+from fogbell.store.replaying import Replay
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ async def put_back(
     """Put up to ``pages`` pages back (all where None); a replay that was stopped is finished."""
     done, after = Replayed(), None
     while pages is None or pages > 0:
-        page = await replaying.page(db, replay, times.grace, times.lease, after)
+        page = await replay_pages.page(db, replay, times.grace, times.lease, after)
         if page is None or page.last is None:
             if page is not None:
                 await replaying.finish(db, replay, times.look_after)

@@ -15,7 +15,7 @@ from fogbell.broker import Publisher
 from fogbell.model.api_key import Scope
 from fogbell.model.status import PUSH_CHANNELS, SETTLED, Channel, DeliveryStatus
 from fogbell.replay import Replayed, ReplayTimes, put_back
-from fogbell.store import cancelling, expansions, progress, replaying
+from fogbell.store import cancelling, expansions, progress, replay_pages, replaying
 from fogbell.store.database import Database
 from fogbell.store.replaying import Refusal, Selection
 from fogbell_intake import problem_types as types
@@ -100,7 +100,7 @@ async def _replayed(
         return None
     if refusal is not None:
         raise _refused(refusal)
-    if not await replaying.anything(db, wanted, selection):
+    if not await replay_pages.anything(db, wanted, selection):
         # Without this the totals would be unsettled, and settled again, for nothing.
         return Replayed(finished=True)
     begun = await replaying.begin(db, wanted, selection, settings.expansion_grace)
