@@ -11,7 +11,7 @@ from fogbell.model.address import RECIPIENT_ID, Addresses
 from fogbell.model.api_key import Scope
 from fogbell.model.recipient import Recipient
 from fogbell.store import recipients
-from fogbell_intake.answers import ImportAnswer, Page, RecipientAnswer
+from fogbell_intake.answers import Page
 from fogbell_intake.cursors import decode_cursor, encode_cursor
 from fogbell_intake.describing import PAGE, RECIPIENT, About, Body, Parameter, Text
 from fogbell_intake.imports import CSV, NDJSON, import_recipients
@@ -24,6 +24,7 @@ from fogbell_intake.parsing import (
     query,
 )
 from fogbell_intake.problems import Problem, invalid, invalid_parameter, not_found, validate
+from fogbell_intake.recipient_answers import ImportAnswer, RecipientAnswer
 from fogbell_intake.routing import Route, database
 
 _LIST = "recipients"
