@@ -291,3 +291,19 @@ def test_what_was_deleted_while_the_operator_was_down_is_cancelled_when_it_is_ba
                 assert elsewhere.field(runs[word], "cancelled_at"), word
             for word in ("there", "of another namespace"):
                 assert elsewhere.field(runs[word], "cancelled_at") is None, word
+
+
+def test_without_mongodb_it_says_what_it_cannot_know_and_makes_cronjobs_all_the_same(
+    admin: Kube, tmp_path: Path
+) -> None:
+    nobody = "mongodb://127.0.0.1:1/?replicaSet=rs0"
+    with fresh_namespace(admin) as kube:
+        alone = Place(kube, nobody, "none", tmp_path)
+        with alone.operator() as component:
+            component.wait_ready()
+            said = alone.campaign("said")
+            assert condition(said, "Ready")["reason"] == "Scheduled"
+            assert condition(said, "LastRunSucceeded")["reason"] == "MongoDBUnavailable"
+            kube.apply(document("templated", template={"name": "x"}, content=None))
+            alone.until("templated", "Ready", "Unknown", "MongoDBUnavailable")
+            assert alone.cronjob("templated")["spec"]["suspend"] is False

@@ -71,14 +71,13 @@ def build_cronjob(
     """
     wanted = timing(spec, over=over)
     since = rfc3339(effective_since(live, wanted, now))
-    labels = _labels(campaign)
     return {
         "apiVersion": "batch/v1",
         "kind": "CronJob",
         "metadata": {
             "name": cronjob_name(campaign.name),
             "namespace": campaign.namespace,
-            "labels": labels,
+            "labels": _labels(campaign),
             "annotations": {EFFECTIVE_SINCE: since},
             "ownerReferences": [_owner(campaign)],
         },
@@ -90,15 +89,19 @@ def build_cronjob(
             "concurrencyPolicy": "Forbid",
             "successfulJobsHistoryLimit": spec.successful_runs_history_limit,
             "failedJobsHistoryLimit": spec.failed_runs_history_limit,
-            "jobTemplate": {
-                "metadata": {"labels": labels},
-                "spec": {
-                    "backoffLimit": BACKOFF_LIMIT,
-                    "activeDeadlineSeconds": active_deadline_seconds,
-                    "podFailurePolicy": _FAILURE_POLICY,
-                    "template": _pod(campaign, template, since),
-                },
-            },
+            "jobTemplate": _job(_pod(campaign, template, since), active_deadline_seconds),
+        },
+    }
+
+
+def _job(pod: dict[str, Any], active_deadline_seconds: int) -> dict[str, Any]:
+    return {
+        "metadata": {"labels": pod["metadata"]["labels"]},
+        "spec": {
+            "backoffLimit": BACKOFF_LIMIT,
+            "activeDeadlineSeconds": active_deadline_seconds,
+            "podFailurePolicy": _FAILURE_POLICY,
+            "template": pod,
         },
     }
 
