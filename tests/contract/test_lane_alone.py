@@ -119,7 +119,7 @@ async def test_hundreds_that_wait_to_be_tried_alone_hold_nothing_up(
         await eventually(lambda: _delivered(db, others))
         assert sender.at_once == 1
         go.set()
-        await eventually(lambda: _delivered(db, suspects))
+        await eventually(lambda: _delivered(db, suspects), 60)
     assert await waiting_in(rabbit_uri, topology.queue(EMAIL, BULK)) == 0
 
 

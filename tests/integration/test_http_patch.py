@@ -65,7 +65,7 @@ async def test_an_address_is_taken_away_by_null(intake: Intake) -> None:
     patch = {"addresses": {"webhook": None, "push": None}}
     answer = await intake.client.patch("/v1/recipients/leaver", json=patch)
     assert answer.json()["addresses"] == {
-        "email": "ann@example.org", "sms": None, "push": [], "webhook": None,
+        "email": "ann@example.org", "sms": None, "push": [], "webhook": None, "apprise": None,
     }  # fmt: skip
 
 
