@@ -10,6 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+_STARTED: list[subprocess.Popen[bytes]] = []
+"""Processes are told by their notes; Python warns of a child that nobody holds any more."""
+
 LONGEST_STOP = 60.0
 POLL = 0.1
 
@@ -116,6 +119,7 @@ class Processes:
                 env={**os.environ, **(env or {})},
                 start_new_session=True,
             )
+        _STARTED.append(process)
         running = Running.of(process.pid)
         note = {"pid": running.pid, "born": running.born}
         (self.notes / name).write_text(json.dumps(note))
