@@ -83,19 +83,22 @@ class RoutedSender:
 
     async def send(self, work: Work) -> Attempt | Deferred:
         """Render, and try until somebody takes it. Raises only on cancellation."""
-        started, end = datetime.now(UTC), asyncio.get_running_loop().time() + self._patience.walk
+        end = asyncio.get_running_loop().time() + self._patience.walk
         routes = self._for(work)
         message = self._message(work, end)
         if isinstance(message, Reply):
-            name = routes[0].name if routes else NO_PROVIDER
-            return Attempt(name, started, datetime.now(UTC), message)
+            return _unasked(routes[0].name if routes else NO_PROVIDER, message)
         if not routes:
             detail = "the address names a push provider that this worker does not have"
-            reply = Reply(Outcome.PERMANENT, reason="no_provider", detail=detail)
-            return Attempt(NO_PROVIDER, started, datetime.now(UTC), reply)
+            return _unasked(
+                NO_PROVIDER, Reply(Outcome.PERMANENT, reason="no_provider", detail=detail)
+            )
         if work.notification.origin.simulate:
             return _simulated(routes, message)
-        return await self._sent(work, routes, message, end)
+        walked = await _walk(routes, message, end)
+        if isinstance(walked, Attempt):
+            return walked
+        return await self._waited(work, routes, message, end, walked)
 
     async def close(self) -> None:
         """Close every provider; sends under way must have ended."""
@@ -144,21 +147,20 @@ class RoutedSender:
             deadline=end,
         )
 
-    async def _sent(
-        self, work: Work, routes: Sequence[Route], message: Rendered, end: float
+    async def _waited(
+        self, work: Work, routes: Sequence[Route], message: Rendered, end: float, walked: Hold
     ) -> Attempt | Deferred:
-        """Walk, and where nobody could be asked wait for the first who can."""
+        """Nobody could be asked: walk again once the first may be, as long as patience lasts."""
         now = asyncio.get_running_loop().time
         longest = max(route.send_timeout for route in routes)
         until = min(now() + self._patience.wait, end - longest * LEAST_SHARE)
-        while True:
-            walked = await _walk(routes, message, end)
-            if isinstance(walked, Attempt):
-                return walked
-            left = until - now()
-            if left <= 0 or self._holds_up(work, routes, walked):
-                return Deferred(walked.reason, walked.seconds)
+        while (left := until - now()) > 0 and not self._holds_up(work, routes, walked):
             await self._wait(routes, message.lane, min(max(walked.seconds, SHORTEST_WAIT), left))
+            again = await _walk(routes, message, end)
+            if isinstance(again, Attempt):
+                return again
+            walked = again
+        return Deferred(walked.reason, walked.seconds)
 
     def _holds_up(self, work: Work, routes: Sequence[Route], hold: Hold) -> bool:
         """Whether others would wait for what they do not need, if ``work`` waited: a provider that
@@ -201,6 +203,11 @@ async def _walk(routes: Sequence[Route], message: Rendered, end: float) -> Attem
     if not tried:
         return _soonest(held)
     return _judged(tried, skipped=bool(held))
+
+
+def _unasked(provider: str, reply: Reply) -> Attempt:
+    now = datetime.now(UTC)
+    return Attempt(provider, now, now, reply)
 
 
 def _simulated(routes: Sequence[Route], message: Rendered) -> Attempt:
