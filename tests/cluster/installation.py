@@ -90,7 +90,8 @@ class Installation:
             for email in emails
         ]
         with self.api() as api:
-            report = api.import_recipients(("\n".join(lines) + "\n").encode())
+            content = ("\n".join(lines) + "\n").encode()
+            report = api.import_recipients(content, media_type="application/x-ndjson")
         assert report["imported"] == people, report
         return emails
 
