@@ -140,14 +140,19 @@ def test_each_setting_says_its_unit_and_its_meaning() -> None:
     assert [row[0] for row in listed if len(row) != 4 or not all(row)] == []
 
 
+VARIABLE = re.compile(r"\bFOGBELL_[A-Z_]*[A-Z]")
+
+
 def test_other_pages_name_only_settings_that_exist() -> None:
     known = {name for section in documented_variables().values() for name in section}
     known |= {name.replace("_URI", "__URI") for name in known}
     groups = {name.partition("__")[0] for name in known}  # as in `FOGBELL_RETRY__*`
+    # The cluster tests have some of their own.
+    known |= set(VARIABLE.findall((ROOT / "tests" / "cluster" / "conftest.py").read_text()))
     for page in set(PAGES) - {DOCS / "settings.md"}:
         # providers.md names groups that an operator names
         text = re.sub(r"\bFOGBELL_PROVIDER__\w+", "", page.read_text())
-        named = set(re.findall(r"\bFOGBELL_[A-Z_]*[A-Z]", text))
+        named = set(VARIABLE.findall(text))
         assert named <= known | groups, name_of(page)
 
 
@@ -269,10 +274,10 @@ def commands(page: Path) -> Iterator[str]:
 
 def test_every_make_target_that_is_named_exists() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z][\w-]*):", makefile, re.MULTILINE))
     named = {found[1] for page in PAGES for command in commands(page)
-             if (found := re.match(r"make (\w+)", command))}  # fmt: skip
-    assert {"demo", "up", "test"} <= named <= targets
+             if (found := re.match(r"make ([\w-]+)", command))}  # fmt: skip
+    assert {"demo", "up", "test", "e2e", "cluster", "cluster-down"} <= named <= targets
 
 
 def test_every_fogbell_command_that_is_named_exists_with_its_options() -> None:
