@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.cluster.beats import Beats
 from tests.cluster.harness import kind
 from tests.cluster.harness.cluster import Cluster, open_cluster
 from tests.cluster.harness.places import GATEWAY, REPOSITORY
@@ -107,3 +108,17 @@ def installation(
     with SinkServer.start(place, host=host) as sink, fresh_namespace(admin) as kube:
         install(kube, sink, "--set=crds.install=false")
         yield Installation(kube, sink)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _beats_from_the_start(request: pytest.FixtureRequest) -> None:
+    """The beats are watched from the installation on, if a test is going to ask for them."""
+    if any("beats" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        request.getfixturevalue("beats")
+
+
+@pytest.fixture(scope="session")
+def beats(installation: Installation) -> Iterator[Beats]:
+    """The retry CronJob's Jobs, from the installation on."""
+    with Beats(installation.kube) as watching:
+        yield watching
