@@ -262,6 +262,15 @@ def test_every_page_of_the_docs_is_reached_from_the_index() -> None:
     assert linked == {page.name for page in DOCS.glob("*.md")} - {"README.md"}
 
 
+def test_every_component_has_a_place_in_the_architecture_and_in_the_list_of_folders() -> None:
+    folders = {file.parent.name for file in ROOT.glob("components/*/pyproject.toml")}
+    architecture = (DOCS / "architecture.md").read_text()
+    parts = set(re.findall(r"^\| \*\*(\w+)\*\* \|", architecture, re.MULTILINE))
+    components = (ROOT / "components" / "README.md").read_text()
+    listed = set(re.findall(r"^\| `(\w+)` \|", components, re.MULTILINE))
+    assert folders == listed == parts - {"MongoDB", "RabbitMQ"}
+
+
 def commands(page: Path) -> Iterator[str]:
     """What stands in code, a command each: lines of blocks and spans within a line."""
     text = page.read_text()
