@@ -116,6 +116,22 @@ async def test_many_pods_at_once_make_one_run(db: Database, people: list[str]) -
     assert await db.notifications.count_documents({}) == 1
 
 
+async def test_a_long_build_of_an_index_does_not_make_a_run_too_late_to_begin(
+    db: Database, people: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has begun goes on however late it is; another process may expand it meanwhile."""
+
+    async def building(_: Database, within: float) -> None:
+        raise StoreUnavailableError(f"an index is being built for more than {within} s")
+
+    monkeypatch.setattr(runner, "ensure_indexes", building)
+    run = new_run()
+    assert (await _perform(db, run, patience=timedelta(0))).outcome is Outcome.FAILED
+    monkeypatch.undo()
+    assert (await _perform(db, run)).outcome is Outcome.RESUMED
+    assert await _reached(db) == dict.fromkeys(people, 1)
+
+
 async def test_what_another_process_expands_is_waited_for(db: Database, people: list[str]) -> None:
     run, token = new_run(), new_token()
     now = db.clock.now()

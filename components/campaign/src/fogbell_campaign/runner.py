@@ -28,6 +28,9 @@ from fogbell_campaign.summary import HOPELESS, TRY_AGAIN, Outcome, Summary, faul
 
 log = structlog.get_logger(__name__)
 
+INDEX_WAIT = 10.0
+"""Seconds to wait for indexes: a long build is for components that stay."""
+
 PAUSE = 1.0
 """Seconds between two looks at a run that another process expands, or at a MongoDB away."""
 
@@ -69,6 +72,7 @@ class Runner:
         self._inserted = 0
         self._exists = False
         self._began = False
+        self._prepared = False
 
     async def perform(self) -> Summary:
         """Begin the run, or join it, and stay until it is expanded, refused or cancelled."""
@@ -90,7 +94,6 @@ class Runner:
 
     async def _attempt(self) -> Summary:
         await self._db.ping()
-        await ensure_indexes(self._db)
         while True:
             stored = await notifications.get(self._db, self._run.id)
             if stored is not None:
@@ -100,7 +103,17 @@ class Runner:
                 ended = await self._begin()
             if ended is not None:
                 return ended
+            await self._prepare()
             await asyncio.sleep(await self._expand())
+
+    async def _prepare(self) -> None:
+        """Have the indexes: once the run has begun, which it could be too late for after a build.
+
+        While another process builds them, workers that have them expand it.
+        """
+        if not self._prepared:
+            await ensure_indexes(self._db, INDEX_WAIT)
+            self._prepared = True
 
     async def _begin(self) -> Summary | None:
         """Store the notification; a summary where it must not, or cannot, be begun."""

@@ -24,6 +24,9 @@ from fogbell_retry.window import next_window, window_end
 
 log = structlog.get_logger(__name__)
 
+INDEX_WAIT = 10.0
+"""Seconds to wait for indexes: a long build is for components that stay, and sweeps go on."""
+
 BROKER_WAIT = 5.0
 """Seconds to wait for RabbitMQ before the first sweep; without it nothing is released."""
 
@@ -174,7 +177,7 @@ class Retry:
         """Once a window: what the gauges show costs a scan of an index."""
         try:
             await self._db.ping()
-            await ensure_indexes(self._db)
+            await ensure_indexes(self._db, INDEX_WAIT)
             self._metrics.outstanding(await sweeping.outstanding(self._db))
             for channel in PUSH_CHANNELS:
                 for lane in Lane:

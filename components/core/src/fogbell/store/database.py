@@ -42,6 +42,9 @@ CLOSE_TIMEOUT = 0.5
 _GOING_AWAY = frozenset({91, 189, 10058, 10107, 11600, 11602, 13435, 13436})
 """What a node answers that stops or is no primary any more ("Retryable Writes" specification)."""
 
+_INDEX_BUILD_ABORTED = 276
+"""Whoever began the build has gone, or the node stops: asked for again, it is begun again."""
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -75,6 +78,7 @@ def is_unavailable(error: PyMongoError) -> bool:
         return True
     return isinstance(error, OperationFailure) and (
         error.code in _GOING_AWAY
+        or error.code == _INDEX_BUILD_ABORTED
         or any(
             error.has_error_label(label)
             for label in ("RetryableWriteError", "TransientTransactionError", "RetryableReadError")

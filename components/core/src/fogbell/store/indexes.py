@@ -6,6 +6,7 @@ Sources for what the planner needs: MongoDB manual, "Partial Indexes".
 from collections.abc import Sequence
 from typing import Any
 
+import pymongo
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import OperationFailure
 
@@ -124,9 +125,23 @@ REPLACED = ("outstanding",)
 """Indexes of deliveries that others have replaced: they would be paid for nothing."""
 
 
+NO_LIMIT = 0.0
+"""For `pymongo.timeout`: its None would stand for the limit that every operation has."""
+
+
 @store_call
-async def ensure_indexes(db: Database) -> None:
-    """Create what is missing, drop what is replaced; returns at once where nothing is."""
+async def ensure_indexes(db: Database, within: float = NO_LIMIT) -> None:
+    """Create what is missing, drop what is replaced; returns at once where nothing is.
+
+    A large collection takes as long as it takes: MongoDB gives up a build whose client does not
+    wait for it, and the next one would begin at nothing. ``within``, in seconds, is for a process
+    that has to go on; it waits for the build of another one in vain, and does it no harm.
+    """
+    with pymongo.timeout(within):
+        await _ensure(db)
+
+
+async def _ensure(db: Database) -> None:
     await db.deliveries.create_indexes(DELIVERIES)
     await _drop_replaced(db)
     await db.notifications.create_indexes(NOTIFICATIONS)
