@@ -34,7 +34,6 @@ COPY --from=build /opt/fogbell /opt/fogbell
 # A number, so that Kubernetes can see that it is not root.
 USER 10001:10001
 WORKDIR /tmp
-# The number has no name in the base image, and kopf asks for one.
-ENV USER=fogbell HOME=/tmp PATH=/opt/fogbell/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+ENV HOME=/tmp PATH=/opt/fogbell/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 EXPOSE 8080 9090
 ENTRYPOINT ["/opt/fogbell/bin/component"]

@@ -38,7 +38,6 @@ SECRETS = {
 GIVEN_BY_KUBERNETES = {
     "FOGBELL_JOB_NAME": "fogbell-retry-29000000",
     "FOGBELL_OPERATOR__NAMESPACE": "apps",
-    "POD_ID": "fogbell-operator-0",
 }
 
 

@@ -83,9 +83,13 @@ async def watch(
     once it has them, to take them back.
     """
     others = asyncio.all_tasks()
+    # Given none, kopf asks for the user's name, which a user without an entry has not. Its type
+    # is not public.
+    identity: Any = FIELD_MANAGER
     tasks = await kopf.spawn_tasks(
         registry=handlers,
         settings=settings(),
+        identity=identity,
         namespaces=[namespace],
         standalone=True,
         stop_flag=stop,
