@@ -1,4 +1,7 @@
-"""docs/kubernetes.md: its values install, and what it names is there."""
+"""docs/kubernetes.md: its values install, what it names is there, and its Campaign is one.
+
+README.md shows the beginning of it.
+"""
 
 import re
 from pathlib import Path
@@ -7,7 +10,10 @@ import pytest
 import yaml
 from tests.chart.rendering import CHART, VALUES, parsed, render, template
 
+from fogbell.model.campaign import CampaignSpec
+
 PAGE = (CHART.parents[1] / "docs" / "kubernetes.md").read_text()
+README = (CHART.parents[1] / "README.md").read_text()
 BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 
@@ -32,6 +38,14 @@ def test_what_the_page_names_is_what_the_chart_makes() -> None:
     ):
         assert name in rendering.of(kind)
         assert name in PAGE
+
+
+@pytest.mark.parametrize("page", [README, PAGE], ids=["README.md", "kubernetes.md"])
+def test_the_first_campaign_that_is_shown_fires_each_minute(page: str) -> None:
+    (shown,) = re.findall(r"^apiVersion: fogbell.*?(?=^END$)", page, re.DOTALL | re.MULTILINE)
+    spec = CampaignSpec.model_validate(yaml.safe_load(shown)["spec"])
+    assert spec.schedule == "* * * * *"
+    assert not spec.suspend
 
 
 def test_the_trial_is_told_from_what_is_for_production() -> None:
