@@ -37,6 +37,7 @@ def built(
         live,
         now,
         over=over,
+        cluster="here",
         active_deadline_seconds=600,
     )
 
@@ -107,6 +108,7 @@ def test_the_runner_is_told_which_run_it_is() -> None:
     assert (told["FOGBELL_CAMPAIGN__NAME"], told["FOGBELL_CAMPAIGN__UID"]) == ("nightly", UID)
     since = document["metadata"]["annotations"]["fogbell.dev/effective-since"]
     assert told["FOGBELL_CAMPAIGN__EFFECTIVE_SINCE"] == since
+    assert told["FOGBELL_CAMPAIGN__CLUSTER"] == "here"
     assert {"FOGBELL_CAMPAIGN__JOB_NAME", "FOGBELL_CAMPAIGN__CONTROLLER_UID"} <= told.keys()
 
 

@@ -29,7 +29,7 @@ BROKER_WAIT = 5.0
 async def perform(settings: CampaignSettings) -> int:
     """Make the run that ``settings`` name; returns the exit status and leaves a summary."""
     told = settings.campaign
-    run = Run(told.spec, told.namespace, told.name, told.uid, _firing(told))
+    run = Run(told.spec, told.namespace, told.name, told.uid, _firing(told), told.cluster)
     summary = _unasked(run, told) or await _made(settings, run)
     fields = summary.fields()
     log.info("run_ended", exit_status=summary.exit_status, **fields)

@@ -20,13 +20,14 @@ from fogbell.model.status import Lane
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One firing of one Campaign; ``uid`` is the Campaign's."""
+    """One firing of one Campaign; ``uid`` is the Campaign's, ``cluster`` stands for where it is."""
 
     spec: CampaignSpec
     namespace: str
     name: str
     uid: str
     firing: Firing
+    cluster: str | None = None
 
     @property
     def id(self) -> UUID:
@@ -58,6 +59,8 @@ class Run:
 
     def _metadata(self) -> dict[str, str]:
         told = {"campaign": self.name, "namespace": self.namespace, "uid": self.uid}
+        if self.cluster:
+            told["cluster"] = self.cluster
         scheduled = self.firing.scheduled_for
         if scheduled is None:
             return told

@@ -38,6 +38,9 @@ class CampaignGroup(Group):
     uid: str = Field(min_length=1, max_length=128)
     """The Campaign's: one that is made again under its name has runs of its own."""
 
+    cluster: str | None = Field(default=None, max_length=64)
+    """What stands for its cluster: only the operator of that one may miss the Campaign."""
+
     effective_since: AwareDatetime | None = None
     """When its schedule, zone, deadline or suspension last changed."""
 

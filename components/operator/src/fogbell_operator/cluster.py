@@ -3,13 +3,17 @@
 Nothing is got and nothing is deleted: those verbs are not in the operator's Role.
 """
 
+import base64
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, cast
 
 import httpx2
 from lightkube import AsyncClient
+from lightkube.config.kubeconfig import SingleConfig
 from lightkube.core.exceptions import ApiError, ConfigError
 from lightkube.generic_resource import create_namespaced_resource
 from lightkube.resources import batch_v1, core_v1
@@ -45,6 +49,7 @@ class Cluster:
             self._client = AsyncClient(
                 namespace=namespace, field_manager=FIELD_MANAGER, timeout=httpx2.Timeout(TIMEOUT)
             )
+            self.identity = identity(self._client.config)
         except ConfigError as error:
             raise UnavailableError(f"no access to a cluster: {error}") from error
         self.namespace: str = self._client.namespace
@@ -141,6 +146,22 @@ class Cluster:
                 patch_type=patch_type,
                 force=True,
             )
+
+
+def identity(config: SingleConfig) -> str:
+    """What stands for the cluster: its authority's fingerprint, which takes no right to read.
+
+    Empty where it is not known. A cluster that is given a new authority is another one, so what is
+    told apart by it must not be lost by that.
+    """
+    authority = config.cluster
+    if authority.certificate_auth_data:
+        text = base64.b64decode(authority.certificate_auth_data)
+    elif authority.certificate_auth:
+        text = Path(config.abs_file(authority.certificate_auth)).read_bytes()
+    else:
+        return ""
+    return hashlib.sha256(text.strip()).hexdigest()[:16]
 
 
 @contextmanager

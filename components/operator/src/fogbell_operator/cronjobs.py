@@ -62,12 +62,14 @@ def build_cronjob(
     now: datetime,
     *,
     over: bool = False,
+    cluster: str = "",
     active_deadline_seconds: int,
 ) -> dict[str, Any]:
     """The CronJob to apply.
 
     ``template`` is the installation's PodTemplateSpec, ``live`` the CronJob as it stands, and
-    ``over`` says that a campaign with a time of its own has begun or missed it.
+    ``over`` says that a campaign with a time of its own has begun or missed it. ``cluster`` stands
+    for the cluster in the runs' notifications.
     """
     wanted = timing(spec, over=over)
     since = rfc3339(effective_since(live, wanted, now))
@@ -89,7 +91,7 @@ def build_cronjob(
             "concurrencyPolicy": "Forbid",
             "successfulJobsHistoryLimit": spec.successful_runs_history_limit,
             "failedJobsHistoryLimit": spec.failed_runs_history_limit,
-            "jobTemplate": _job(_pod(campaign, template, since), active_deadline_seconds),
+            "jobTemplate": _job(_pod(campaign, template, since, cluster), active_deadline_seconds),
         },
     }
 
@@ -139,13 +141,13 @@ def _owner(campaign: Campaign) -> dict[str, Any]:
     }
 
 
-def _pod(campaign: Campaign, template: Json, since: str) -> dict[str, Any]:
+def _pod(campaign: Campaign, template: Json, since: str, cluster: str) -> dict[str, Any]:
     pod: dict[str, Any] = copy.deepcopy(dict(template))
     metadata = pod.setdefault("metadata", {})
     metadata["labels"] = {**(metadata.get("labels") or {}), **_labels(campaign)}
     pod["spec"]["restartPolicy"] = "Never"
     runner = pod["spec"]["containers"][0]
-    ours = list(_environment(campaign, since))
+    ours = list(_environment(campaign, since, cluster))
     names = {variable["name"] for variable in ours}
     # A name that stands twice is refused by server-side apply.
     others = [v for v in runner.get("env") or () if v["name"] not in names]
@@ -156,12 +158,13 @@ def _pod(campaign: Campaign, template: Json, since: str) -> dict[str, Any]:
     return pod
 
 
-def _environment(campaign: Campaign, since: str) -> Iterator[dict[str, Any]]:
+def _environment(campaign: Campaign, since: str, cluster: str) -> Iterator[dict[str, Any]]:
     for name, value in (
         ("SPEC", encoded_spec(campaign.spec)),
         ("NAMESPACE", campaign.namespace),
         ("NAME", campaign.name),
         ("UID", campaign.uid),
+        ("CLUSTER", cluster),
         ("EFFECTIVE_SINCE", since),
     ):
         yield {"name": f"FOGBELL_CAMPAIGN__{name}", "value": value}

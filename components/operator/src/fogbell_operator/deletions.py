@@ -70,14 +70,18 @@ class Deletions:
         """Cancel those of ``open_runs`` whose Campaign is not among ``campaigns``.
 
         Each is looked up once more by its name, so that no list which came out short, for
-        whatever reason, cancels anything. What somebody has replayed since is let be.
+        whatever reason, cancels anything. What somebody has replayed since is let be, and what is
+        of another cluster's Campaign, of a namespace with the same name.
         """
         uids = {campaign.uid for campaign in campaigns}
         for run in open_runs:
-            if run.uid in uids or run.replayed:
+            if run.uid in uids or run.replayed or self._elsewhere(run):
                 continue
             now = await self._cluster.campaign(run.campaign)
             if now is not None and now.uid == run.uid and not now.deleting:
                 continue
             if await self._records.cancel(run.id):
                 self._metrics.cancelled()
+
+    def _elsewhere(self, run: OpenRun) -> bool:
+        return run.cluster is not None and run.cluster != self._cluster.identity

@@ -165,6 +165,7 @@ class Reconciler:
             live,
             now,
             over=begun or end is not None,
+            cluster=self.cluster.identity,
             active_deadline_seconds=self.settings.active_deadline_seconds,
         )
         return _Planned(await self._apply(document, live), end, begun, live)

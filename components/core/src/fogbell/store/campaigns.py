@@ -54,6 +54,8 @@ class OpenRun:
     id: UUID
     campaign: str
     uid: str
+    cluster: str | None = None
+    """Whose Campaign it is, where that was known: clusters may share a database."""
     replayed: bool = False
     """Whether somebody has put deliveries of it back."""
 
@@ -75,13 +77,14 @@ async def open_runs(db: Database, namespace: str) -> list[OpenRun]:
         "cancelled_at": {"$exists": False},
         "metadata.uid": {"$exists": True},
     }
-    cursor = db.notifications.find(query, {"origin.app": 1, "metadata.uid": 1, "replays": 1})
+    cursor = db.notifications.find(query, {"origin.app": 1, "metadata": 1, "replays": 1})
     cursor = cursor.hint([("sweep_at", 1)])
     return [
         OpenRun(
             id=document["_id"],
             campaign=document["origin"]["app"].removeprefix(prefix),
             uid=document["metadata"]["uid"],
+            cluster=document["metadata"].get("cluster"),
             replayed="replays" in document,
         )
         for document in await cursor.to_list(None)
