@@ -50,12 +50,16 @@ class Resync:
                 await self.resync()
             except (ClusterError, StoreUnavailableError) as error:
                 log.warning("resync_failed", error=str(error))
-                await asyncio.sleep(min(RETRY_PAUSE, pause))
+            except Exception:
+                # A defect, or MongoDB's refusal of who asks: ended here, nobody would look again.
+                log.exception("resync_failed")
+            else:
+                self._fresh_at = began
+                self.done_once.set()
+                self._metrics.resynced(datetime.now(UTC))
+                await asyncio.sleep(pause)
                 continue
-            self._fresh_at = began
-            self.done_once.set()
-            self._metrics.resynced(datetime.now(UTC))
-            await asyncio.sleep(pause)
+            await asyncio.sleep(min(RETRY_PAUSE, pause))
 
     async def resync(self) -> None:
         """Look at all of them. Raises `ClusterError` where Kubernetes could not be asked or told.
