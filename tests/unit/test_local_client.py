@@ -1,12 +1,16 @@
 """The client commands: what they ask for, and how they show what comes back."""
 
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from rich.console import Console
 from tests.unit.test_local_ready import example
+from typer.core import TyperGroup
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from fogbell_client.documents import ImportReport, Notification
@@ -35,8 +39,8 @@ def document(**changes: Any) -> dict[str, Any]:
     return base | changes
 
 
-def printed(renderable: Any) -> str:
-    console = Console(width=100)
+def printed(renderable: Any, width: int = 100) -> str:
+    console = Console(width=width)
     with console.capture() as capture:
         console.print(renderable)
     return capture.get()
@@ -71,6 +75,12 @@ def test_an_address_tells_its_channel() -> None:
     assert send.address("fcm:t:1") == {"push": [{"provider": "fcm", "token": "t:1"}]}
     assert send.channels_of(["+447700900123", "fcm:t", "+447700900124"]) == ["sms", "push"]
     assert send.channels_of(["a@b.test"]) == send.channels_of([]) == ["email"]
+
+
+@pytest.mark.parametrize("word", ["ann", "0699123456", "00447700900123", "apns:token", ""])
+def test_an_address_of_no_channel_is_told_what_is_one(word: str) -> None:
+    with pytest.raises(ClientError, match=r"an e-mail address, a number such as \+44.*fcm:TOKEN"):
+        send.address(word)
 
 
 def test_addresses_of_several_channels_are_one_persons() -> None:
@@ -124,6 +134,7 @@ def test_progress_as_a_table_sums_several_channels() -> None:
     assert ["email", "-", "-", "-", "3", "-", "-", "-"] in rows
     assert ["all", "-", "1", "-", "3", "-", "-", "-"] in rows
     assert "as of 2026-01-01" in shown
+    assert "cancelled" in printed(progress.table(document()), width=80)
     single = printed(progress.table(document(by_channel={"email": {"delivered": 3}})))
     assert "all" not in single
 
@@ -190,10 +201,54 @@ def test_help_names_every_command() -> None:
     result = CliRunner().invoke(app, ["--help"])
     commands = (
         "up demo send status tail cancel replay recipients templates suppressions keys endpoints"
-        " servers"
+        " inbox sink servers"
     )
     for command in commands.split():
         assert command in result.stdout
+
+
+LOCAL = {"up", "demo", "servers"}
+"""What starts something here, and asks no Fogbell."""
+
+
+def leaves(command: Any, *path: str) -> Iterator[tuple[str, Any]]:
+    """Every command beneath ``command``, by its words."""
+    if not isinstance(command, TyperGroup):
+        yield " ".join(path), command
+        return
+    for name, part in command.commands.items():
+        yield from leaves(part, *path, name)
+
+
+def test_every_command_that_answers_something_can_answer_json() -> None:
+    without = [
+        words
+        for words, command in leaves(get_command(app))
+        if words.split()[0] not in LOCAL
+        and not any("--json" in parameter.opts for parameter in command.params)
+    ]
+    assert without == []
+
+
+@pytest.mark.parametrize(
+    ("shell", "variables"),
+    [
+        ("bash", {"COMP_WORDS": "fogbell templates p", "COMP_CWORD": "2"}),
+        ("zsh", {"_TYPER_COMPLETE_ARGS": "fogbell templates p"}),
+        (
+            "fish",
+            {
+                "_TYPER_COMPLETE_ARGS": "fogbell templates p",
+                "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+            },
+        ),
+    ],
+)
+def test_a_shell_completes_commands(shell: str, variables: dict[str, str]) -> None:
+    asked = {"_FOGBELL_COMPLETE": f"complete_{shell}", **variables}
+    result = CliRunner().invoke(app, [], env=asked, prog_name="fogbell")
+    assert {"push", "pull"} <= set(re.findall(r"\w+", result.stdout))
+    assert "suppressions" not in result.stdout
 
 
 def test_json_is_what_data_holds() -> None:

@@ -109,7 +109,8 @@ class KeyRing:
 
     async def _authenticate(self, token: str) -> Caller:
         if not API_KEY.fullmatch(token):
-            raise _refused(types.INVALID_KEY, "The bearer token is not an API key (fbk_...).")
+            detail = "The bearer token is not an API key. Send the whole key (fbk_...), as created."
+            raise _refused(types.INVALID_KEY, detail)
         digest = key_hash(token)
         if self._bootstrap is not None and hmac.compare_digest(digest, self._bootstrap):
             return self._bootstrap_caller

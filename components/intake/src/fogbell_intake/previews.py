@@ -96,7 +96,7 @@ async def _person(db: Database, body: PreviewBody) -> dict[str, Any]:
         return (body.recipient or PreviewRecipient()).model_dump()
     known = (await recipients.read_many(db, [body.recipient])).get(body.recipient)
     if known is None:
-        detail = f"No recipient {body.recipient!r}."
+        detail = f"No recipient {body.recipient!r}. PUT /v1/recipients/{body.recipient} first."
         error = FieldError("there is no such recipient", "#/recipient")
         raise Problem(types.UNKNOWN_RECIPIENT, detail, [error])
     return known.template_view()

@@ -230,7 +230,8 @@ def _place(name: str) -> tuple[str, ...]:
         return ("attributes", attribute[1])
     if name not in _PLACES:
         known = ", ".join([*_PLACES, "attributes.NAME"])
-        raise HeaderError(f"there is no column {name[:80]!r}; columns are {known}")
+        commas = ", separated by commas" if ";" in name or "\t" in name else ""
+        raise HeaderError(f"there is no column {name[:80]!r}; columns are {known}{commas}")
     return _PLACES[name]
 
 

@@ -38,6 +38,7 @@ def open_(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="The page's; 0 takes a free one.")
     ] = 0,
+    as_json: JsonOption = False,
     url: UrlOption = None,
     api_key: KeyOption = None,
 ) -> None:
@@ -48,7 +49,11 @@ def open_(
         with client(connection, _say) as fogbell:
             created = fogbell.create_inbox_token(recipient)
         with server(port) as serving:
-            typer.echo(address(serving, connection.url, created["token"]))
+            page = address(serving, connection.url, created["token"])
+            if as_json:
+                print_json({"url": page})
+            else:
+                typer.echo(page)
             _say("Open it in a browser. Ctrl-C ends the page.")
             try:
                 serving.serve_forever()

@@ -27,7 +27,10 @@ def outstanding(document: Mapping[str, Any]) -> int:
 def table(document: Mapping[str, Any]) -> Table:
     """Totals by channel and status; a sum where there are several channels."""
     title = f"{document['id']}  {_state(document)}"
-    result = Table(title=title, title_justify="left", caption_justify="left", box=box.SIMPLE_HEAD)
+    result = Table(
+        title=title, title_justify="left", caption_justify="left", box=box.SIMPLE_HEAD,
+        show_edge=False,  # every status fits into 80 columns
+    )  # fmt: skip
     result.add_column("channel")
     for status in STATUSES:
         result.add_column(status, justify="right", style=_STYLES.get(status))

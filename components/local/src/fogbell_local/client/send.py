@@ -76,11 +76,19 @@ def audience(to: list[str], recipients: list[str], groups: list[str]) -> Json:
 
 
 def address(word: str) -> Json:
-    """The address that one ``--to`` names: a number starts with +, a device with ``fcm:``."""
+    """The address that one ``--to`` names: a number starts with +, a device with ``fcm:``.
+
+    Raises ClientError where it is none of them: intake would speak of e-mail alone.
+    """
     if word.startswith("+"):
         return {"sms": word}
     if word.startswith(_DEVICE):
         return {"push": [{"provider": "fcm", "token": word.removeprefix(_DEVICE)}]}
+    if "@" not in word:
+        raise ClientError(
+            f"--to {word}: expected an e-mail address, a number such as +447700900123, or"
+            " fcm:TOKEN. For somebody in the directory give --recipient ID"
+        )
     return {"email": word}
 
 
@@ -101,7 +109,10 @@ def people(to: list[str]) -> list[Json]:
 
 
 def channels_of(to: list[str]) -> list[str]:
-    """The channels that the addresses of ``to`` are of; e-mail where there are none."""
+    """The channels that the addresses of ``to`` are of; e-mail where there are none.
+
+    Raises ClientError as `address` does.
+    """
     return list(dict.fromkeys(name for word in to for name in address(word))) or ["email"]
 
 
