@@ -1,19 +1,23 @@
 """Which runs the operator cancels, and that no other is: MongoDB is real, Kubernetes is told."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import cast
 from uuid import UUID
 
+import pytest
 from tests.support.campaigns import NAME, NAMESPACE
 from tests.support.notifications import new_notification
 from tests.support.operator import UID, campaign
+from tests.support.waiting import eventually
 
 from fogbell.model.notification import Origin, OriginType
 from fogbell.model.status import NotificationStatus
 from fogbell.store.database import Database
 from fogbell.store.notifications import Accept, accept
+from fogbell_operator import deletions as module
 from fogbell_operator.cluster import Cluster
 from fogbell_operator.deletions import Deletions
 from fogbell_operator.metrics import OperatorMetrics
@@ -74,6 +78,18 @@ async def test_a_run_of_another_cluster_that_shares_the_database_is_let_be(db: D
     )
     await compare(db, Told())
     assert await cancelled(db, ours, theirs, older) == [True, False, True]
+
+
+async def test_a_status_that_shows_another_campaigns_run_cancels_none_of_it(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have been restored from a backup, with its old status."""
+    monkeypatch.setattr(module, "LOOKS", (0.0,))
+    own, others = await begin(db), await begin(db, uid=OTHER)
+    work = deletions(db, Told())
+    work.deleted(campaign(status={"lastRun": {"id": str(others)}}))
+    await eventually(lambda: len(asyncio.all_tasks()) == 1)
+    assert await cancelled(db, own, others) == [True, False]
 
 
 async def test_a_list_that_came_out_short_cancels_nothing(db: Database) -> None:

@@ -54,7 +54,9 @@ class Deletions:
         open_runs = await self._records.open_runs(self._cluster.namespace)
         found = {run.id for run in open_runs if run.uid == campaign.uid}
         shown = shown_run(campaign)
-        for run in found | ({shown} if shown else set()):
+        records = await self._records.runs([shown] if shown else [])
+        # A status may have come from a backup: what it shows is then another Campaign's run.
+        for run in found | {r.id for r in records.values() if r.uid == campaign.uid}:
             if await self._records.cancel(run):
                 self._metrics.cancelled()
 

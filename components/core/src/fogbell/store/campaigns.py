@@ -27,6 +27,8 @@ class RunRecord:
     """Why it does not go on: its expansion has failed."""
     scheduled_for: str | None = None
     """Its scheduled time as the runner wrote it; None where somebody made its Job."""
+    uid: str | None = None
+    """Its Campaign's."""
 
 
 @store_call
@@ -43,6 +45,7 @@ def _record(document: Mapping[str, Any]) -> RunRecord:
         expected=document.get("expected"),
         reason=document.get("reason"),
         scheduled_for=document.get("metadata", {}).get("scheduled_for"),
+        uid=document.get("metadata", {}).get("uid"),
         **{name: document.get(name) for name in _TIMES},
     )
 
