@@ -91,9 +91,8 @@ def test_two_jobs_of_one_scheduled_time_are_one_run(installation: Installation) 
     mine = name()
     people = installation.directory(mine, 200)
     installation.campaign(mine, mine, schedule="0 0 1 1 *")
-    minute = int(datetime.now(UTC).timestamp()) // 60
-    scheduled = f"campaign-{mine}-{minute}"
     _since_long(installation, mine)
+    scheduled = f"campaign-{mine}-{int(datetime.now(UTC).timestamp()) // 60}"
     make_job(installation.kube, mine, scheduled)
     wait_until(
         "a first run", lambda: _ended(installation.kube, mine, scheduled), 120, _why(installation)
@@ -137,8 +136,9 @@ def test_a_schedule_moved_across_now_sends_nothing_for_a_time_already_past(
     mine = name()
     installation.directory(mine, 3)
     installation.campaign(mine, mine, schedule="0 0 1 1 *")
-    wait_until("the CronJob", lambda: cronjob(installation.kube, mine), 60)
-    past = datetime.now(UTC) - timedelta(minutes=2)
+    # A time before the CronJob was made would never fire: one after it has to be past first.
+    _since_long(installation, mine)
+    past = datetime.now(UTC)
     installation.campaign(mine, mine, schedule=f"{past.minute} {past.hour} * * *")
 
     def moved() -> bool:
@@ -218,7 +218,7 @@ def test_a_template_that_does_not_exist_is_named_in_a_condition(
 
 
 def _since_long(installation: Installation, campaign: str) -> None:
-    """Have the Campaign's last change lie before the scheduled time that is about to be faked."""
+    """Return in a minute after that of the Campaign's last change, which has then begun."""
     made = wait_until("the CronJob", lambda: cronjob(installation.kube, campaign), 60)
     wait_until(
         "a minute after the Campaign's last change",
