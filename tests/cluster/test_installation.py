@@ -4,9 +4,18 @@ import http.client
 import json
 import uuid
 
+import pytest
 from tests.cluster.harness.cluster import Cluster
 from tests.cluster.harness.places import INGRESS
-from tests.cluster.installation import RELEASE, Installation, helm, install, names
+from tests.cluster.installation import (
+    CHART,
+    RELEASE,
+    VALUES,
+    Installation,
+    helm,
+    install,
+    names,
+)
 from tests.cluster.kube import Object, wait_until
 
 CLASS = {
@@ -27,6 +36,18 @@ def test_helms_own_test_posts_a_notification_and_sees_it_delivered(
 ) -> None:
     helm(installation.kube, "test", RELEASE, "--timeout=3m")
     assert any("helm-test@example.org" in entry.to for entry in installation.sink.entries())
+
+
+def test_a_second_operator_in_the_namespace_is_refused(installation: Installation) -> None:
+    with pytest.raises(AssertionError, match="has an operator in this namespace already"):
+        helm(
+            installation.kube,
+            "install",
+            "second",
+            CHART,
+            f"--values={VALUES}",
+            "--set=crds.install=false,email.url=smtp://127.0.0.1:25",
+        )
 
 
 def test_every_pod_is_restricted_and_runs_as_nobody(installation: Installation) -> None:

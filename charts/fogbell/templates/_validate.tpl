@@ -7,6 +7,22 @@
 {{- include "fogbell.validate.ways" . -}}
 {{- include "fogbell.validate.scaling" (dict "name" "intake" "scaling" .Values.intake.autoscaling "resources" .Values.intake.resources) -}}
 {{- include "fogbell.validate.test" . -}}
+{{- include "fogbell.validate.operator" . -}}
+{{- end -}}
+
+{{/* Two operators in one namespace would undo each other's CronJobs without end. */}}
+{{- define "fogbell.validate.operator" -}}
+{{- if .Values.operator.enabled -}}
+  {{- range (lookup "apps/v1" "Deployment" .Release.Namespace "").items -}}
+    {{- $labels := .metadata.labels | default dict -}}
+    {{- $fogbell := eq (get $labels "app.kubernetes.io/name") "fogbell" -}}
+    {{- $operator := eq (get $labels "app.kubernetes.io/component") "operator" -}}
+    {{- $instance := get $labels "app.kubernetes.io/instance" -}}
+    {{- if and $fogbell $operator (ne $instance $.Release.Name) -}}
+      {{- fail (printf "the release '%s' has an operator in this namespace already: set operator.enabled=false, or install into another namespace" $instance) -}}
+    {{- end -}}
+  {{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "fogbell.validate.names" -}}
