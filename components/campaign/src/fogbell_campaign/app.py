@@ -7,12 +7,11 @@ from datetime import timedelta
 
 import structlog
 
-from fogbell import __version__
 from fogbell.campaigns import spec_fault
 from fogbell.connections import Connections
 from fogbell.expansion.expander import ExpansionSettings
 from fogbell.model.campaign import Firing, cronjob_name, firing, refusal
-from fogbell.telemetry.health import serve_health
+from fogbell.telemetry.health import health_served
 from fogbell.telemetry.summary import leave_summary
 from fogbell_campaign.metrics import CampaignMetrics
 from fogbell_campaign.run import Run
@@ -92,18 +91,16 @@ class Campaign:
             )
 
     async def _work(self) -> Summary:
-        metrics = self._settings.metrics
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self._db.close)
-            health = await serve_health(
-                self._metrics.registry,
-                metrics.host,
-                metrics.port,
-                self._missing,
-                component="campaign",
-                version=__version__,
+            await stack.enter_async_context(
+                health_served(
+                    self._metrics.registry,
+                    self._settings.metrics,
+                    self._missing,
+                    component="campaign",
+                )
             )
-            stack.push_async_callback(health.close)
             self._publisher.start()
             stack.push_async_callback(self._publisher.close)
             with contextlib.suppress(TimeoutError):

@@ -10,13 +10,12 @@ import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from fogbell import __version__
 from fogbell.broker import EventListener
 from fogbell.connections import Connections
 from fogbell.store.database import Database, StoreUnavailableError
 from fogbell.store.indexes import ensure_indexes
 from fogbell.store.presence import Presence
-from fogbell.telemetry.health import serve_health
+from fogbell.telemetry.health import health_served
 from fogbell_intake import openapi, problems
 from fogbell_intake.accepting import Accepter
 from fogbell_intake.auth import KeyRing
@@ -162,16 +161,10 @@ async def _serve_metrics(
         prepared: asyncio.Event = app.state.prepared
         return {} if prepared.is_set() else {"mongodb": "not reached yet"}
 
-    server = await serve_health(
-        app.state.metrics.registry,
-        settings.metrics.host,
-        settings.metrics.port,
-        missing,
-        component="intake",
-        version=__version__,
+    server = await stack.enter_async_context(
+        health_served(app.state.metrics.registry, settings.metrics, missing, component="intake")
     )
     app.state.metrics_port = server.port
-    stack.push_async_callback(server.close)
 
 
 async def _prepare(database: Database, prepared: asyncio.Event) -> None:

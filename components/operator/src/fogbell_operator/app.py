@@ -9,10 +9,9 @@ from datetime import timedelta
 
 import structlog
 
-from fogbell import __version__
 from fogbell.store.database import Database, StoreUnavailableError
 from fogbell.store.indexes import ensure_indexes
-from fogbell.telemetry.health import HealthServer, serve_health
+from fogbell.telemetry.health import HealthServer, health_served
 from fogbell_operator import handlers
 from fogbell_operator.cluster import Cluster
 from fogbell_operator.deletions import Deletions
@@ -80,8 +79,7 @@ class Operator:
         deletions = Deletions(cluster, records, self._metrics)
         stack.push_async_callback(deletions.close)
         resync = Resync(cluster, turns, deletions, reconciler, self._metrics)
-        health = await self._serve(resync)
-        stack.push_async_callback(health.close)
+        health = await stack.enter_async_context(self._health(resync))
         for work in (resync.go_on(operator.resync_seconds), self._watchdog(resync), _prepare(db)):
             stack.callback(asyncio.create_task(work).cancel)
         log.info("operator_started", namespace=cluster.namespace, metrics_port=health.port)
@@ -107,7 +105,7 @@ class Operator:
             instance=socket.gethostname(),
         )
 
-    async def _serve(self, resync: Resync) -> HealthServer:
+    def _health(self, resync: Resync) -> contextlib.AbstractAsyncContextManager[HealthServer]:
         async def missing() -> dict[str, str]:
             if not resync.done_once.is_set():
                 return {"kubernetes": "not every Campaign has been looked at yet"}
@@ -115,14 +113,8 @@ class Operator:
                 return {"kubernetes": f"the last resync is {resync.age:.0f} s old"}
             return {}
 
-        metrics = self._settings.metrics
-        return await serve_health(
-            self._metrics.registry,
-            metrics.host,
-            metrics.port,
-            missing,
-            component="operator",
-            version=__version__,
+        return health_served(
+            self._metrics.registry, self._settings.metrics, missing, component="operator"
         )
 
     async def _watchdog(self, resync: Resync) -> None:

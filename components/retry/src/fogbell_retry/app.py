@@ -8,13 +8,12 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from fogbell import __version__
 from fogbell.connections import Connections
 from fogbell.model.status import PUSH_CHANNELS, Lane
 from fogbell.store import retention, sweep_state, sweeping
 from fogbell.store.database import StoreUnavailableError
 from fogbell.store.indexes import ensure_indexes
-from fogbell.telemetry.health import serve_health
+from fogbell.telemetry.health import health_served
 from fogbell.telemetry.summary import leave_summary, summary_text
 from fogbell_retry.metrics import RetryMetrics
 from fogbell_retry.reporting import Reporter
@@ -86,18 +85,13 @@ class Retry:
         """Sweep for the window; returns the exit code: 1 where no sweep succeeded at all."""
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
-        metrics = self._settings.metrics
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self._db.close)
-            health = await serve_health(
-                self._metrics.registry,
-                metrics.host,
-                metrics.port,
-                self._missing,
-                component="retry",
-                version=__version__,
+            await stack.enter_async_context(
+                health_served(
+                    self._metrics.registry, self._settings.metrics, self._missing, component="retry"
+                )
             )
-            stack.push_async_callback(health.close)
             self._publisher.start()
             stack.push_async_callback(self._publisher.close)
             await self._window()

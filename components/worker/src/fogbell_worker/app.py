@@ -8,7 +8,6 @@ from datetime import timedelta
 
 import structlog
 
-from fogbell import __version__
 from fogbell.broker import Consumer
 from fogbell.connections import Connections
 from fogbell.expansion.expander import Expander, ExpansionSettings
@@ -16,7 +15,7 @@ from fogbell.limiting import Limiter
 from fogbell.model.status import Channel, Lane
 from fogbell.store.database import StoreUnavailableError
 from fogbell.store.indexes import ensure_indexes
-from fogbell.telemetry.health import serve_health
+from fogbell.telemetry.health import health_served
 from fogbell_worker.expanding import PREFETCH, ExpansionRunner
 from fogbell_worker.lane import LaneRunner, LaneSettings
 from fogbell_worker.loading import Loader
@@ -62,18 +61,13 @@ class Worker:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        metrics = self._settings.metrics
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self._db.close)
-            health = await serve_health(
-                self.metrics.registry,
-                metrics.host,
-                metrics.port,
-                self._missing,
-                component="worker",
-                version=__version__,
+            health = await stack.enter_async_context(
+                health_served(
+                    self.metrics.registry, self._settings.metrics, self._missing, component="worker"
+                )
             )
-            stack.push_async_callback(health.close)
             clock = asyncio.create_task(self._keep_clock())
             stack.callback(clock.cancel)
             if await self._prepared(stop):

@@ -4,13 +4,17 @@ Served by the event loop that does the work, so that a loop that hangs does not 
 """
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from fogbell import __version__
+from fogbell.settings import MetricsSettings
 
 REQUEST_TIMEOUT = 5.0
 LONGEST_HEAD = 8192
@@ -94,7 +98,7 @@ async def serve_health(
     missing: Missing,
     *,
     component: str,
-    version: str,
+    version: str = __version__,
 ) -> HealthServer:
     """Serve ``registry`` and the probes; ``missing`` tells what the process lacks, by name."""
     Gauge(
@@ -106,3 +110,17 @@ async def serve_health(
     server = HealthServer(registry, missing)
     await server.start(host, port)
     return server
+
+
+@contextlib.asynccontextmanager
+async def health_served(
+    registry: CollectorRegistry, settings: MetricsSettings, missing: Missing, *, component: str
+) -> AsyncIterator[HealthServer]:
+    """`serve_health` where ``settings`` say, until the block ends."""
+    server = await serve_health(
+        registry, settings.host, settings.port, missing, component=component
+    )
+    try:
+        yield server
+    finally:
+        await server.close()
