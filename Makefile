@@ -63,6 +63,7 @@ cluster-down: $(VENV)/.cluster
 	$(BIN)/python -m tests.cluster.harness down
 
 e2e: $(VENV)/.cluster
+	$(BIN)/python -m tests.cluster.harness prepare
 	$(BIN)/pytest tests/cluster
 
 COMPILE := $(VENV)/lock/bin/uv pip compile --universal --generate-hashes --no-emit-index-url --quiet \

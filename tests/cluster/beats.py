@@ -33,17 +33,8 @@ class Beats:
     _thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
-        watch = ["get", "jobs", f"--selector={SELECTOR}", "--watch", "--output=json"]
-        self._process = subprocess.Popen(
-            [
-                str(self.kube.kubectl),
-                f"--kubeconfig={self.kube.kubeconfig}",
-                f"--namespace={self.kube.namespace}",
-                *watch,
-            ],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        watch = ("get", "jobs", f"--selector={SELECTOR}", "--watch", "--output=json")
+        self._process = self.kube.start(*watch)
         self._thread = threading.Thread(target=self._follow, daemon=True)
         self._thread.start()
         return self

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 from tests.cluster.beats import Beats
+from tests.cluster.ground import Ground, lasting_mongodb
 from tests.cluster.harness import kind
 from tests.cluster.harness.cluster import Cluster, open_cluster
-from tests.cluster.harness.places import GATEWAY, REPOSITORY
-from tests.cluster.installation import COMPONENTS, Installation, install
+from tests.cluster.harness.places import COMPONENTS, GATEWAY, REPOSITORY, foreign_kubeconfig
+from tests.cluster.installation import KEEP_CRDS, Installation
 from tests.cluster.kube import Kube
 
 from fogbell_local.sink import SinkServer
 
-KUBECONFIG, SINK_HOST = "FOGBELL_KUBECONFIG", "FOGBELL_SINK_HOST"
+SINK_HOST = "FOGBELL_SINK_HOST"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -28,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def own_cluster() -> Iterator[Cluster | None]:
     """The cluster of this machine, started for these tests unless it runs; None for another."""
-    if KUBECONFIG in os.environ or kind.available():
+    if foreign_kubeconfig() or kind.available():
         yield None
         return
     cluster = open_cluster()
@@ -47,7 +48,7 @@ def kubeconfig(own_cluster: Cluster | None) -> Path:
     """How the cluster is reached, as an administrator."""
     if own_cluster is not None:
         return own_cluster.state.kubeconfig
-    return Path(os.environ[KUBECONFIG]) if KUBECONFIG in os.environ else kind.start()
+    return foreign_kubeconfig() or kind.start()
 
 
 @pytest.fixture(scope="session")
@@ -92,22 +93,32 @@ class fresh_namespace:  # noqa: N801 - it reads as the context manager that it i
 
 
 @pytest.fixture(scope="session")
-def installation(
-    own_cluster: Cluster | None, admin: Kube, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Installation]:
-    """Fogbell in a namespace of its own, with trial servers and a sink for a relay.
-
-    On a cluster that is not ours the images have to be there, and pods have to reach this machine
-    at the address that FOGBELL_SINK_HOST names.
-    """
+def ground(own_cluster: Cluster | None) -> Ground:
+    """Where Fogbell can be installed: its images are in the nodes."""
     if own_cluster is not None:
         own_cluster.images.load_services()
         own_cluster.images.load_components(*COMPONENTS)
-    host = os.environ.get(SINK_HOST, GATEWAY)
+        return Ground(GATEWAY, own=own_cluster)
+    if foreign_kubeconfig():
+        return Ground(os.environ.get(SINK_HOST, "127.0.0.1"))
+    kind.load_components(*COMPONENTS)
+    return Ground(os.environ.get(SINK_HOST) or kind.host(), kind.OFFICIAL_SERVERS)
+
+
+@pytest.fixture(scope="session")
+def installation(
+    ground: Ground, admin: Kube, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Installation]:
+    """Fogbell in a namespace of its own, with trial servers and a sink for a relay."""
     place = tmp_path_factory.mktemp("sink")
-    with SinkServer.start(place, host=host) as sink, fresh_namespace(admin) as kube:
-        install(kube, sink, "--set=crds.install=false")
-        yield Installation(kube, sink)
+    with (
+        SinkServer.start(place, host=ground.sink_host) as sink,
+        fresh_namespace(admin) as kube,
+        lasting_mongodb(ground, admin, kube) as persistence,
+    ):
+        found = Installation(kube, sink, (KEEP_CRDS, *ground.flags, *persistence))
+        found.upgrade()
+        yield found
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,18 +2,15 @@
 
 import contextlib
 import json
-import os
-import queue
-import re
 import shutil
 import subprocess
 import sys
-import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.cluster.forwarding import forwarded
 from tests.cluster.harness.places import REPOSITORY
 from tests.cluster.kube import Kube, Object, condition, wait_until
 
@@ -25,17 +22,38 @@ from fogbell_local.sink.ledger import Outcome
 RELEASE = "fogbell"
 CHART = REPOSITORY / "charts" / "fogbell"
 VALUES = REPOSITORY / "tests" / "chart" / "values" / "cluster.yaml"
-OPERATOR = "app.kubernetes.io/component=operator"
-COMPONENTS = ("intake", "worker", "retry", "operator", "campaign")
-_FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
+KEEP_CRDS = "--set=crds.install=false"
+"""The Campaign resource is everybody's here, and no release's."""
+OWN_CRDS = ("--set=crds.install=true", "--take-ownership")
+"""Unless a test is about the release that they belong to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """One release in its namespace, and the sink that its relay is."""
+    """One release in its namespace, and the sink that its relay is.
+
+    ``flags`` of helm's hold for each upgrade.
+    """
 
     kube: Kube
     sink: SinkServer
+    flags: tuple[str, ...] = ()
+
+    def upgrade(self, *more: str | Path, chart: Path = CHART) -> None:
+        """Install or upgrade the release; return once every pod is ready."""
+        install(self.kube, self.sink, *self.flags, *more, chart=chart)
+
+    @contextlib.contextmanager
+    def without(self, component: str, kind: str = "deployment") -> Iterator[None]:
+        """Take the pods of one workload away while the block runs."""
+        workload = f"{kind}/{RELEASE}-{component}"
+        self.kube.run("scale", workload, "--replicas=0")
+        try:
+            wait_until("the end of its pods", lambda: not self.kube.pods(component), 90)
+            yield
+        finally:
+            self.kube.run("scale", workload, "--replicas=1")
+        self.kube.run("rollout", "status", workload, "--timeout=120s")
 
     @contextlib.contextmanager
     def api(self) -> Iterator[Fogbell]:
@@ -107,6 +125,11 @@ class Installation:
         """Apply a Campaign that mails everyone in ``group``."""
         self.kube.apply(campaign(name, group, **spec))
 
+    def suspend(self, name: str, *, suspend: bool) -> None:
+        """Hold a Campaign's runs back, or let them go on."""
+        patch = json.dumps({"spec": {"suspend": suspend}})
+        self.kube.run("patch", "campaign", name, "--type=merge", f"--patch={patch}")
+
     def status(self, name: str) -> Object:
         """A Campaign's status; {} where it has none yet."""
         found = self.kube.get("campaign", name) or {}
@@ -129,6 +152,15 @@ class Installation:
             ),
         )
         return found
+
+    def until_reached(self, group: str, people: int = 1, seconds: float = 120) -> None:
+        """Wait until ``people`` of ``group`` have a mail: a run is then under way."""
+        wait_until(
+            f"mails for {people} people",
+            lambda: len(self.mails(group)) >= people,
+            seconds,
+            lambda: self.kube.logs("app.kubernetes.io/component=campaign"),
+        )
 
     def until_mails(self, group: str, people: int, each: int = 1, seconds: float = 150) -> None:
         """Wait until everyone of ``group`` has at least ``each`` mails."""
@@ -166,20 +198,26 @@ def campaign(name: str, group: str, **spec: object) -> Object:
     }
 
 
-def install(kube: Kube, sink: SinkServer, *more: str, chart: Path = CHART) -> None:
+def install(
+    kube: Kube,
+    sink: SinkServer,
+    *more: str | Path,
+    chart: Path = CHART,
+    program: Path | None = None,
+) -> None:
     """Install or upgrade the release; return once every pod is ready."""
     relay = f"--set=email.url=smtp://{sink.host}:{sink.smtp_port}"
     place = (RELEASE, chart, f"--values={VALUES}", relay, "--wait", "--timeout=5m")
-    helm(kube, "upgrade", "--install", *place, *more)
+    helm(kube, "upgrade", "--install", *place, *more, program=program)
 
 
-def helm(kube: Kube, *arguments: str | Path) -> str:
-    """What helm prints; its errors fail the test."""
-    program = shutil.which("helm", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    assert program is not None, "no helm: run 'make setup'"
+def helm(kube: Kube, *arguments: str | Path, program: Path | None = None) -> str:
+    """What helm prints; its errors fail the test. ``program`` None: the one of `make setup`."""
+    found = program or shutil.which("helm", path=f"{Path(sys.executable).parent}")
+    assert found is not None, "no helm: run 'make setup'"
     done = subprocess.run(
         [
-            program,
+            str(found),
             f"--kubeconfig={kube.kubeconfig}",
             f"--namespace={kube.namespace}",
             *(str(word) for word in arguments),
@@ -191,52 +229,6 @@ def helm(kube: Kube, *arguments: str | Path) -> str:
     )
     assert done.returncode == 0, done.stderr + kube.run("get", "pods,events")
     return done.stdout
-
-
-@contextlib.contextmanager
-def forwarded(kube: Kube, target: str, port: int = 80) -> Iterator[int]:
-    """A local port that leads to ``target`` (``service/NAME``) while the block runs."""
-    process = subprocess.Popen(
-        [
-            str(kube.kubectl),
-            f"--kubeconfig={kube.kubeconfig}",
-            f"--namespace={kube.namespace}",
-            "port-forward",
-            target,
-            f":{port}",
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert process.stdout is not None
-    lines: queue.Queue[str] = queue.Queue()
-    reader = threading.Thread(target=_read, args=(process.stdout, lines), daemon=True)
-    reader.start()
-    try:
-        yield _local_port(lines)
-    finally:
-        process.terminate()
-        process.wait()
-        reader.join()
-        process.stdout.close()
-
-
-def _read(stream: Iterator[str], lines: "queue.Queue[str]") -> None:
-    for line in stream:
-        lines.put(line)
-
-
-def _local_port(lines: "queue.Queue[str]") -> int:
-    seen: list[str] = []
-    while True:
-        try:
-            seen.append(lines.get(timeout=30))
-        except queue.Empty:
-            raise AssertionError(f"no port was forwarded: {seen}") from None
-        match = _FORWARDING.match(seen[-1])
-        if match:
-            return int(match[1])
 
 
 def names(objects: Sequence[Object]) -> list[str]:

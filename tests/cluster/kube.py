@@ -29,12 +29,7 @@ class Kube:
     def run(self, *arguments: str | Path, stdin: str | None = None) -> str:
         """What kubectl prints; raises `RefusedError`."""
         done = subprocess.run(
-            [
-                str(self.kubectl),
-                f"--kubeconfig={self.kubeconfig}",
-                f"--namespace={self.namespace}",
-                *(str(word) for word in arguments),
-            ],
+            self._command(*arguments),
             input=stdin,
             capture_output=True,
             text=True,
@@ -44,6 +39,16 @@ class Kube:
         if done.returncode:
             raise RefusedError(done.stderr.strip())
         return done.stdout
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        """kubectl that goes on; the caller reads what it says, in lines, and ends it."""
+        return subprocess.Popen(
+            self._command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    def _command(self, *arguments: str | Path) -> list[str]:
+        place = (f"--kubeconfig={self.kubeconfig}", f"--namespace={self.namespace}")
+        return [str(word) for word in (self.kubectl, *place, *arguments)]
 
     def apply(self, *objects: Object) -> None:
         """Apply ``objects`` as they are."""

@@ -1,29 +1,17 @@
 """The installation on a real cluster: what Helm makes of it, and what its pods survive."""
 
-import http.client
-import json
 import uuid
 
 import pytest
-from tests.cluster.harness.cluster import Cluster
-from tests.cluster.harness.places import INGRESS
 from tests.cluster.installation import (
     CHART,
     RELEASE,
     VALUES,
     Installation,
     helm,
-    install,
     names,
 )
-from tests.cluster.kube import Object, wait_until
-
-CLASS = {
-    "apiVersion": "networking.k8s.io/v1",
-    "kind": "IngressClass",
-    "metadata": {"name": "traefik"},
-    "spec": {"controller": "traefik.io/ingress-controller"},
-}
+from tests.cluster.kube import wait_until
 
 
 def group() -> str:
@@ -58,51 +46,6 @@ def test_every_pod_is_restricted_and_runs_as_nobody(installation: Installation) 
             assert context["capabilities"] == {"drop": ["ALL"]}
 
 
-def test_a_mail_posted_through_the_ingress_arrives(
-    installation: Installation, own_cluster: Cluster
-) -> None:
-    installation.kube.apply(CLASS)
-    own_cluster.start_ingress()
-    host = f"{group()}.example.org"
-    install(
-        installation.kube,
-        installation.sink,
-        "--set=crds.install=false,intake.ingress.enabled=true,intake.ingress.className=traefik",
-        f"--set=intake.ingress.hosts={{{host}}}",
-    )
-    mine = group()
-    body = {
-        "audience": {"addresses": [{"email": f"{mine}-0@example.org"}]},
-        "channels": ["email"],
-        "content": {"email": {"subject": "Hello", "text": "Through the door."}},
-    }
-    status, answer = wait_until(
-        "an answer through the ingress", lambda: _post(host, installation.key(), body), 60
-    )
-    assert status == 202, answer
-    installation.until_mails(mine, 1)
-
-
-def _post(host: str, key: str, body: Object) -> tuple[int, str] | None:
-    """The answer of intake; None while the ingress knows no way to it."""
-    connection = http.client.HTTPConnection(INGRESS, timeout=10)
-    headers = {
-        "Host": host,
-        "Authorization": f"Bearer {key}",
-        "Content-Type": "application/json",
-        "Idempotency-Key": host,
-    }
-    try:
-        connection.request("POST", "/v1/notifications", json.dumps(body), headers)
-        answer = connection.getresponse()
-        text = answer.read().decode()
-    except OSError:
-        return None
-    finally:
-        connection.close()
-    return None if answer.status in (404, 502, 503) else (answer.status, text)
-
-
 def test_an_upgrade_with_changed_values_keeps_campaigns_and_loses_no_delivery(
     installation: Installation,
 ) -> None:
@@ -110,11 +53,7 @@ def test_an_upgrade_with_changed_values_keeps_campaigns_and_loses_no_delivery(
     installation.campaign(mine, mine, suspend=True)
     people = installation.directory(mine, 2000)
     installation.mail_group(mine)
-    install(
-        installation.kube,
-        installation.sink,
-        "--set=crds.install=false,worker.settings.FOGBELL_LOG__LEVEL=debug",
-    )
+    installation.upgrade("--set=worker.settings.FOGBELL_LOG__LEVEL=debug")
     installation.until_mails(mine, len(people), seconds=240)
     assert installation.kube.get("campaign", mine) is not None
 
@@ -125,7 +64,7 @@ def test_a_worker_deleted_with_force_in_mid_batch_loses_nothing(
     mine = group()
     people = installation.directory(mine, 3000)
     notification = installation.mail_group(mine)
-    wait_until("the first mails", lambda: installation.mails(mine), 60)
+    installation.until_reached(mine)
     pods = names(installation.kube.pods("worker"))
     installation.kube.delete("pod", *pods, force=True)
     ended = installation.until_settled(notification)

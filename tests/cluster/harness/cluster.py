@@ -12,7 +12,7 @@ from tests.cluster.harness.certificates import Certificates
 from tests.cluster.harness.images import Images
 from tests.cluster.harness.places import INGRESS, NODE, State
 from tests.cluster.harness.running import HarnessError, Processes, Running, run, say, wait_for
-from tests.cluster.harness.tools import Tools, provide
+from tests.cluster.harness.tools import Tools, gateway_api, provide
 
 _ORDER = (
     "ingress",
@@ -79,6 +79,9 @@ class Cluster:
         """Start Traefik as a process of this machine, in front of Ingress and HTTPRoute."""
         if self.processes.alive("ingress"):
             return
+        # First: Traefik looks for these resources once, when it starts.
+        self.kubectl("apply", "--server-side", f"--filename={gateway_api()}")
+        self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
         providers = "kubernetesingress", "kubernetesgateway"
         flags = [f"--providers.{provider}=true" for provider in providers]
         self.processes.start(

