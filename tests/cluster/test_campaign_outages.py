@@ -1,9 +1,8 @@
-"""Campaigns while a part of the system is away: done once it is back, and done once."""
+"""Campaigns while the operator is away: done once it is back, and done once."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from tests.cluster.campaigns import (
@@ -15,7 +14,6 @@ from tests.cluster.campaigns import (
     name,
     next_minute,
     until_quiet,
-    why,
 )
 from tests.cluster.installation import Installation, names
 from tests.cluster.kube import wait_until
@@ -106,35 +104,5 @@ def test_an_operator_killed_again_and_again_during_a_run_leaves_one_run_and_a_tr
     installation.until_condition(mine, "LastRunSucceeded", "Settled", seconds=180)
     run = installation.status(mine)["lastRun"]
     assert (run["expected"], run["delivered"]) == (len(people), len(people))
-    assert set(installation.mails(mine).values()) == {1}
-    assert len(jobs(installation.kube, mine)) == 1
-
-
-@contextmanager
-def without_mongodb(installation: Installation, seconds: float) -> Iterator[None]:
-    """MongoDB is away from before the block until ``seconds`` after it."""
-    with installation.without("mongodb", "statefulset"):
-        yield
-        back = datetime.now(UTC) + timedelta(seconds=seconds)
-        wait_until("the end of the outage", lambda: datetime.now(UTC) > back, seconds + 5)
-
-
-def test_a_run_that_starts_while_mongodb_is_away_for_a_minute_still_happens(
-    installation: Installation,
-) -> None:
-    mine = name()
-    people = installation.directory(mine, 100)
-    at = next_minute()
-    installation.campaign(mine, mine, at=at.isoformat())
-    installation.until_condition(mine, "Ready", "Scheduled")
-    with without_mongodb(installation, 60):
-        wait_until(
-            "a runner that waits",
-            lambda: "waiting_for_mongodb" in why(installation)(),
-            120,
-            why(installation),
-        )
-    installation.until_mails(mine, len(people), seconds=200)
-    installation.until_condition(mine, "Complete", "Ran", seconds=180)
     assert set(installation.mails(mine).values()) == {1}
     assert len(jobs(installation.kube, mine)) == 1
