@@ -8,6 +8,7 @@ from typing import Any
 import pymongo
 import pytest
 import structlog
+from tests.support.locked import LockedMongo, locked_mongo
 from tests.support.shared import Ask, SharedServers, ask
 
 from fogbell.telemetry.logs import places
@@ -88,6 +89,13 @@ def own_mongo(tmp_path: Path) -> Iterator[MongoServer]:
     server = MongoServer.start(tmp_path / "mongodb")
     yield server
     server.discard()
+
+
+@pytest.fixture(scope="session")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LockedMongo]:
+    """A MongoDB with access control, shared by a process's tests; take users of your own."""
+    with locked_mongo(tmp_path_factory.mktemp("locked")) as found:
+        yield found
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.support.campaigns import CONTENT, job_name, new_run
+from tests.support.locked import PASSWORD, LockedMongo
 from tests.support.waiting import eventually
 
 from fogbell.broker import Publisher, Topology
@@ -22,7 +23,7 @@ from fogbell.store.database import Database, Document, StoreUnavailableError
 from fogbell_campaign import runner
 from fogbell_campaign.run import Run
 from fogbell_campaign.runner import Runner, RunnerSettings
-from fogbell_campaign.summary import HOPELESS, Outcome, Summary
+from fogbell_campaign.summary import HOPELESS, TRY_AGAIN, Outcome, Summary
 
 pytestmark = pytest.mark.usefixtures("people")
 
@@ -287,6 +288,27 @@ async def test_an_outage_that_outlasts_patience_leaves_the_run_to_the_next_pod()
     away.close()
     assert (summary.reason, summary.exit_status) == ("StoreUnavailable", 1)
     assert summary.notification is None
+
+
+@pytest.mark.parametrize(("password", "code"), [(PASSWORD, 13), ("wrong", 18)])
+async def test_a_refusal_that_outlasts_patience_says_what_to_change(
+    locked: LockedMongo, password: str, code: int
+) -> None:
+    """Another pod may be let in: it reads the URI anew."""
+    refused = locked.user("read").connect(password)
+    summary = await _perform(refused, new_run(), patience=timedelta(milliseconds=1))
+    refused.close()
+    assert (summary.reason, summary.exit_status) == ("StoreRefused", TRY_AGAIN)
+    assert f"code {code}" in summary.message
+    assert summary.notification is None
+
+
+async def test_a_run_needs_no_more_than_the_role_that_a_refusal_names(locked: LockedMongo) -> None:
+    db = locked.user("readWrite").connect()
+    await recipients.put(db, Recipient.model_validate({"id": "ann"}))
+    summary = await _perform(db, new_run())
+    db.close()
+    assert (summary.outcome, summary.inserted) == (Outcome.EXPANDED, 1)
 
 
 async def test_an_outage_in_the_middle_is_borne_and_nobody_is_reached_twice(

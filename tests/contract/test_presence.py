@@ -6,12 +6,11 @@ from collections.abc import AsyncIterator
 from time import monotonic
 
 import pytest
-from pymongo.errors import OperationFailure
 from tests.support.directory import NO_RABBITMQ
 from tests.support.intake import intake_settings, serving
 from tests.support.waiting import eventually
 
-from fogbell.store.database import Database, StoreUnavailableError
+from fogbell.store.database import Database, StoreRefusedError, StoreUnavailableError
 from fogbell.store.presence import LOOK_EVERY, PATIENCE, Presence
 from fogbell_intake.app import create_app
 from fogbell_local.servers import MongoServer
@@ -92,7 +91,7 @@ async def test_who_is_refused_by_mongodb_at_first_looks_on(own_mongo: MongoServe
     uri = own_mongo.uri.replace("mongodb://", "mongodb://late:secret@") + "&authSource=admin"
     db, admin = Database(uri, "presence"), Database(own_mongo.uri, "presence")
     async with watching(db, 0.5) as presence:
-        with pytest.raises(OperationFailure):
+        with pytest.raises(StoreRefusedError):
             await db.ping()
         await asyncio.sleep(2 * LOOK_EVERY)
         await admin.client["admin"].command("createUser", "late", pwd="secret", roles=["root"])

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 from tests.support.deliveries import claim_all, insert_pending
+from tests.support.locked import LockedMongo
 from tests.support.waiting import eventually
 
 from fogbell.model.outcome import Attempt, Outcome, Reply
@@ -60,6 +61,29 @@ async def test_a_record_that_mongodb_refuses_does_not_stop_the_others(
     more = await claim_all(db, [later])
     await asyncio.wait_for(recorder.attempted(more[later], accepted()), 10)
     await recorder.close()
+
+
+async def test_what_may_not_be_written_at_present_is_written_once_it_may(
+    locked: LockedMongo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A right that was taken away is an outage: all records are refused alike, and wait."""
+    monkeypatch.setattr(recording, "FIRST_PAUSE", 0.01)
+    user = locked.user("readWrite")
+    db = user.connect()
+    (delivery,) = await insert_pending(db, 1)
+    claimed = await claim_all(db, [delivery])
+    recorder = Recorder(db, RetryPolicy(), Silent(), gather=0.0)
+    user.take("read")
+    recorded = recorder.attempted(claimed[delivery], accepted())
+    await eventually(recorder.is_late)
+    assert not recorded.done()
+    user.take("readWrite")
+    await asyncio.wait_for(recorded, 10)
+    found = await deliveries.get(db, delivery)
+    assert found is not None
+    assert found.status is DeliveryStatus.DELIVERED
+    await recorder.close()
+    db.close()
 
 
 async def test_nothing_more_is_sent_while_a_write_is_late(own_mongo: MongoServer) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from time import monotonic
 
 import pytest
+from pymongo.errors import BulkWriteError
 from tests.support.deliveries import GRACE, LEASE, attempt, claim_all, insert_pending, new_delivery
 from tests.support.notifications import new_notification
 from tests.support.waiting import eventually
@@ -16,7 +17,7 @@ from fogbell.model.delivery import Claimed
 from fogbell.model.status import Cause, NotificationStatus
 from fogbell.policy import Verdict
 from fogbell.store import claims, database, deliveries, notifications, progress, sweeping
-from fogbell.store.database import Clock, Database, StoreUnavailableError
+from fogbell.store.database import Clock, Database, StoreUnavailableError, store_call
 from fogbell.store.indexes import ensure_indexes
 from fogbell.store.records import Record, record
 from fogbell_local.servers import MongoServer
@@ -146,6 +147,20 @@ async def test_a_stop_in_the_middle_of_work_is_never_another_error(
     done.set()
     await asyncio.gather(*workers)
     assert {type(error) for error in errors} == {StoreUnavailableError}
+
+
+async def test_what_a_bulk_write_could_not_write_is_in_no_error(db: Database) -> None:
+    """Such a text ends in a log, and documents hold people and content."""
+    part = {"code": 91, "errmsg": "shutting down", "op": {"address": "ann@example.org"}}
+
+    @store_call
+    async def cut_off(_: Database) -> None:
+        raise BulkWriteError({"writeErrors": [part]})
+
+    with pytest.raises(StoreUnavailableError) as caught:
+        await cut_off(db)
+    assert "ann@example.org" in str(caught.value.__cause__)
+    assert "ann@example.org" not in str(caught.value)
 
 
 async def test_the_clock_follows_mongodbs(db: Database) -> None:

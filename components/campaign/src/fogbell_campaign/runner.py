@@ -19,7 +19,7 @@ from fogbell.model.campaign import untimely
 from fogbell.model.content import Template
 from fogbell.model.notification import Notification
 from fogbell.store import notifications, templates
-from fogbell.store.database import Database, StoreUnavailableError
+from fogbell.store.database import Database, StoreRefusedError, StoreUnavailableError
 from fogbell.store.indexes import ensure_indexes
 from fogbell.store.notifications import Accept, AcceptConflictError
 from fogbell_campaign.patience import Patience
@@ -83,7 +83,7 @@ class Runner:
                 return await self._attempt()
             except StoreUnavailableError as error:
                 if patience.ends(began, monotonic()):
-                    return self.failed("StoreUnavailable", "MongoDB was away for too long.")
+                    return self._given_up(error)
                 log.warning("waiting_for_mongodb", error=str(error))
             await asyncio.sleep(PAUSE)
 
@@ -91,6 +91,12 @@ class Runner:
         """That the run stops here, for another process to go on with unless that is hopeless."""
         summary = Summary(Outcome.FAILED, message, reason, exit_status=exit_status)
         return self._told(summary)
+
+    def _given_up(self, error: StoreUnavailableError) -> Summary:
+        if isinstance(error, StoreRefusedError):
+            # For another pod to try: it reads the Secret with the URI anew.
+            return self.failed("StoreRefused", str(error))
+        return self.failed("StoreUnavailable", "MongoDB was away for too long.")
 
     async def _attempt(self) -> Summary:
         await self._db.ping()

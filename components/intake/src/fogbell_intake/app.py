@@ -8,11 +8,12 @@ from typing import Any
 
 import structlog
 from starlette.applications import Starlette
+from starlette.datastructures import State
 from starlette.middleware import Middleware
 
 from fogbell.broker import EventListener
 from fogbell.connections import Connections
-from fogbell.store.database import Database, StoreUnavailableError
+from fogbell.store.database import StoreRefusedError, StoreUnavailableError
 from fogbell.store.indexes import ensure_indexes
 from fogbell.store.presence import Presence
 from fogbell.telemetry.health import health_served
@@ -86,8 +87,8 @@ async def _open(app: Starlette, settings: IntakeSettings, stack: contextlib.Asyn
     servers = Connections.of(settings, name=NAME, count=state.metrics.published)
     state.database = database = servers.database
     stack.callback(database.close)
-    state.prepared = asyncio.Event()
-    _background(stack, _prepare(database, state.prepared))
+    state.prepared, state.refused = asyncio.Event(), None
+    _background(stack, _prepare(state))
     state.presence = presence = Presence(database)
     _background(stack, presence.watch())
 
@@ -159,7 +160,7 @@ async def _serve_metrics(
 ) -> None:
     async def missing() -> dict[str, str]:
         prepared: asyncio.Event = app.state.prepared
-        return {} if prepared.is_set() else {"mongodb": "not reached yet"}
+        return {} if prepared.is_set() else {"mongodb": app.state.refused or "not reached yet"}
 
     server = await stack.enter_async_context(
         health_served(app.state.metrics.registry, settings.metrics, missing, component="intake")
@@ -167,18 +168,25 @@ async def _serve_metrics(
     app.state.metrics_port = server.port
 
 
-async def _prepare(database: Database, prepared: asyncio.Event) -> None:
-    """Create what indexes are missing as soon as MongoDB is there, then keep its clock."""
+async def _prepare(state: State) -> None:
+    """Create what indexes are missing as soon as MongoDB is there, then keep its clock.
+
+    ``state.refused`` is why MongoDB has refused that, for readiness.
+    """
     while True:
         try:
-            await database.ping()
-            if not prepared.is_set():
-                await ensure_indexes(database)
-                prepared.set()
+            await state.database.ping()
+            if not state.prepared.is_set():
+                await ensure_indexes(state.database)
+                state.prepared.set()
                 log.info("mongodb.prepared")
+        except StoreRefusedError as error:
+            state.refused = str(error)
+            log.warning("mongodb.refused", error=state.refused)
         except StoreUnavailableError as error:
+            state.refused = None
             log.warning("mongodb.unavailable", error=type(error).__name__)
-        await asyncio.sleep(CLOCK_PAUSE if prepared.is_set() else PREPARE_PAUSE)
+        await asyncio.sleep(CLOCK_PAUSE if state.prepared.is_set() else PREPARE_PAUSE)
 
 
 def _background(stack: contextlib.AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:

@@ -1,9 +1,10 @@
 """``/healthz``: the process lives. ``/readyz``: it can take posts, and if not, what is missing."""
 
+from starlette.datastructures import State
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from fogbell.store.database import Database, StoreUnavailableError
+from fogbell.store.database import StoreRefusedError, StoreUnavailableError
 
 RABBITMQ_AWAY = "away: posts are accepted, deliveries wait for RabbitMQ or the sweep"
 
@@ -21,7 +22,7 @@ async def ready(request: Request) -> Response:
     publishes what could not be published.
     """
     state = request.app.state
-    mongodb = await _mongodb(state.database, prepared=state.prepared.is_set())
+    mongodb = await _mongodb(state)
     rabbitmq = "ok" if state.broker_connected() else RABBITMQ_AWAY
     status = "ready" if rabbitmq == "ok" else "degraded"
     if mongodb != "ok" or state.stopping.is_set():
@@ -32,9 +33,13 @@ async def ready(request: Request) -> Response:
     )
 
 
-async def _mongodb(db: Database, *, prepared: bool) -> str:
+async def _mongodb(state: State) -> str:
     try:
-        await db.ping()
+        await state.database.ping()
+    except StoreRefusedError as error:
+        return str(error)
     except StoreUnavailableError:
         return "away: it does not answer or has no primary"
-    return "ok" if prepared else "its indexes are still being created"
+    if state.prepared.is_set():
+        return "ok"
+    return state.refused or "its indexes are still being created"

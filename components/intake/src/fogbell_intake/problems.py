@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import structlog
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from fogbell.store.database import StoreUnavailableError
+from fogbell.store.database import StoreRefusedError, StoreUnavailableError
 from fogbell_intake import problem_types as types
 from fogbell_intake.limits import MAX_ERRORS
 from fogbell_intake.problem_types import ProblemType
@@ -26,6 +27,8 @@ RETRY_UNAVAILABLE = "2"
 
 M = TypeVar("M", bound=BaseModel)
 V = TypeVar("V")
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,13 +183,15 @@ def _message(entry: ErrorDetails) -> str:
     return message[:1].lower() + message[1:]
 
 
-def unavailable() -> Problem:
-    """The 503 for a MongoDB that does not answer."""
-    return Problem(
-        types.UNAVAILABLE,
-        "MongoDB does not answer or has no primary. Repeat the request shortly.",
-        headers={"Retry-After": RETRY_UNAVAILABLE},
-    )
+def unavailable(error: StoreUnavailableError) -> Problem:
+    """The 503 for a MongoDB that does not answer, or refuses Fogbell's user.
+
+    What is to be changed then is for whoever runs Fogbell, not for whoever posts.
+    """
+    detail = "MongoDB does not answer or has no primary. Repeat the request shortly."
+    if isinstance(error, StoreRefusedError):
+        detail = "MongoDB refuses Fogbell's user. Whoever runs Fogbell finds more in its log."
+    return Problem(types.UNAVAILABLE, detail, headers={"Retry-After": RETRY_UNAVAILABLE})
 
 
 _BY_STATUS = {404: types.NOT_FOUND, 405: types.METHOD_NOT_ALLOWED, 400: types.MALFORMED_REQUEST}
@@ -209,8 +214,11 @@ def request_id(request: Request) -> str:
 
 async def handle(request: Request, error: Exception) -> Response:
     """Starlette's exception handler for everything in `HANDLED`."""
+    if isinstance(error, StoreRefusedError):
+        # Readiness may not show it: a role that has lost a right still lets intake log in.
+        log.error("mongodb.refused", error=str(error))
     if isinstance(error, StoreUnavailableError):
-        return unavailable().response(request_id(request))
+        return unavailable(error).response(request_id(request))
     if isinstance(error, HTTPException):
         return from_http_exception(error).response(request_id(request))
     assert isinstance(error, Problem)

@@ -13,7 +13,7 @@ from fogbell.connections import Connections
 from fogbell.expansion.expander import Expander, ExpansionSettings
 from fogbell.limiting import Limiter
 from fogbell.model.status import Channel, Lane
-from fogbell.store.database import StoreUnavailableError
+from fogbell.store.database import StoreRefusedError, StoreUnavailableError
 from fogbell.store.indexes import ensure_indexes
 from fogbell.telemetry.health import health_served
 from fogbell_worker.expanding import PREFETCH, ExpansionRunner
@@ -54,6 +54,7 @@ class Worker:
         self._loader = Loader(self._db)
         self._providers = Providers(settings.breaker.rules(), self._rate, self.metrics.breaker)
         self._served: list[_Served] = []
+        self._refused: str | None = None
         self._one_alone = asyncio.Lock()
 
     async def run(self) -> None:
@@ -84,11 +85,13 @@ class Worker:
             try:
                 await self._db.ping()
                 await ensure_indexes(self._db)
-            except StoreUnavailableError:
-                log.warning("waiting_for_mongodb")
+            except StoreUnavailableError as error:
+                self._refused = str(error) if isinstance(error, StoreRefusedError) else None
+                log.warning("waiting_for_mongodb", error=str(error))
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), PREPARE_PAUSE)
             else:
+                self._refused = None
                 return True
         return False
 
@@ -200,7 +203,7 @@ class Worker:
 
     async def _missing(self) -> dict[str, str]:
         """What this process lacks to do its work, for /readyz."""
-        missing: dict[str, str] = {}
+        missing = {"mongodb": self._refused} if self._refused else {}
         try:
             await self._db.ping()
         except StoreUnavailableError as error:

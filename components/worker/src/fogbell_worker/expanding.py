@@ -54,8 +54,8 @@ class ExpansionRunner:
         told = str(notification_id)
         try:
             expansion = await self._expander.expand(notification_id)
-        except StoreUnavailableError:
-            log.warning("expansion_interrupted", notification=told)
+        except StoreUnavailableError as error:
+            log.warning("expansion_interrupted", notification=told, error=str(error))
         except ExpansionFailedError as error:
             self._count_failure("given_up" if error.given_up else "tried_again")
             log.exception("expansion_failed", notification=told, given_up=error.given_up)

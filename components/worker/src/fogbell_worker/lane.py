@@ -214,9 +214,10 @@ class LaneRunner:
                 lease.claimed = await claims.claim(
                     self._db, ids, lease.token, span, alone=batch.alone
                 )
-            except StoreUnavailableError:
+            except StoreUnavailableError as error:
                 unsure.append(lease.token)
-                log.warning("claim_waits_for_mongodb", channel=self._settings.channel.value)
+                channel = self._settings.channel.value
+                log.warning("claim_waits_for_mongodb", channel=channel, error=str(error))
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
             else:

@@ -159,8 +159,8 @@ class Recorder:
             try:
                 judged = await self._judged(entries)
                 outcome = await records.record(self._db, judged)
-            except StoreUnavailableError:
-                log.warning("record_waits_for_mongodb", records=len(entries))
+            except StoreUnavailableError as error:
+                log.warning("record_waits_for_mongodb", records=len(entries), error=str(error))
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
             else:
@@ -171,7 +171,7 @@ class Recorder:
                 entry.done.set_result(None)
 
     async def _store_one_by_one(self, entries: Sequence[_Entry]) -> None:
-        """MongoDB refuses something (a full disk, a role revoked, a defect of ours).
+        """MongoDB refuses something (a full disk, a defect of ours).
 
         One record that cannot be written must not hold up the others, nor end the recorder in
         silence. What cannot be written is left to its lease.

@@ -144,7 +144,7 @@ class Limiter:
         except StoreUnavailableError as error:
             # Whether the call was applied is unknown: what it asked for counts until it expires.
             self._away, self._next_call = error, monotonic() + AWAY_PAUSE
-            log.warning("rate_limit.unavailable", limit=self.budget.name)
+            log.warning("rate_limit.unavailable", limit=self.budget.name, error=str(error))
             self._refuse(error)
             return
         self._away = None

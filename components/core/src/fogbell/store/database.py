@@ -4,7 +4,7 @@ import functools
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from time import monotonic
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import pymongo
 from bson.binary import UuidRepresentation
@@ -45,6 +45,18 @@ _GOING_AWAY = frozenset({91, 189, 10058, 10107, 11600, 11602, 13435, 13436})
 _INDEX_BUILD_ABORTED = 276
 """Whoever began the build has gone, or the node stops: asked for again, it is begun again."""
 
+_REFUSALS = {
+    13: "MongoDB does not let Fogbell's user do this (code 13). Give the user that"
+    " FOGBELL_MONGODB_URI names the role readWrite on Fogbell's database.",
+    18: "MongoDB does not take the user or the password (code 18). Correct FOGBELL_MONGODB_URI, in"
+    " Kubernetes the Secret that it comes from, then restart Fogbell's pods.",
+    8000: "MongoDB Atlas refuses Fogbell's user (code 8000). Look at the user, the password and the"
+    " role of FOGBELL_MONGODB_URI, then at the limits of the cluster.",
+}
+"""Unauthorized, AuthenticationFailed, AtlasError (MongoDB's ``error_codes.yml``)."""
+
+_LOGIN_REFUSALS = frozenset({18, 8000})
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -53,19 +65,49 @@ class StoreUnavailableError(Exception):
     """MongoDB did not answer in time, or has no primary. The operation may have been applied."""
 
 
-def store_call(call: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
-    """Turn the driver's "not reachable" errors into `StoreUnavailableError`; others pass."""
+class StoreRefusedError(StoreUnavailableError):
+    """MongoDB refuses who asks: wrong credentials, or a user without the right.
+
+    What was refused was not applied. For whoever asks it is an outage all the same: it lasts until
+    somebody mends it. The text says how, and holds nothing of MongoDB's own, which may quote the
+    command: people and content.
+    """
+
+    def __init__(self, code: int) -> None:
+        """``code`` is MongoDB's, one that `refusal` knows."""
+        super().__init__(_REFUSALS[code])
+        self.code = code
+
+
+def store_call(
+    call: Callable[Concatenate["Database", P], Awaitable[R]],
+) -> Callable[Concatenate["Database", P], Awaitable[R]]:
+    """Turn the driver's "not reachable" errors into `StoreUnavailableError`, refusals of who asks
+    into `StoreRefusedError`; others pass.
+    """
 
     @functools.wraps(call)
-    async def translated(*args: P.args, **kwargs: P.kwargs) -> R:
+    async def translated(db: "Database", /, *args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return await call(*args, **kwargs)
+            result = await call(db, *args, **kwargs)
         except PyMongoError as error:
+            code = refusal(error)
+            if code is not None:
+                raise db.refused(code) from None
             if is_unavailable(error):
-                raise StoreUnavailableError(f"MongoDB is not available: {error}") from error
+                raise db.away(f"MongoDB is not available: {_said(error)}") from error
             raise
+        db.admitted()
+        return result
 
     return translated
+
+
+def refusal(error: object) -> int | None:
+    """The code with which MongoDB refuses who asks; None for any other error."""
+    if isinstance(error, OperationFailure) and error.code in _REFUSALS:
+        return error.code
+    return None
 
 
 def is_unavailable(error: PyMongoError) -> bool:
@@ -84,6 +126,11 @@ def is_unavailable(error: PyMongoError) -> bool:
             for label in ("RetryableWriteError", "TransientTransactionError", "RetryableReadError")
         )
     )
+
+
+def _said(error: PyMongoError) -> str:
+    """Its text, for logs; a bulk write's quotes every document that was not written."""
+    return "a bulk write was cut off" if isinstance(error, BulkWriteError) else str(error)
 
 
 def _is_undecided(error: BulkWriteError) -> bool:
@@ -135,6 +182,7 @@ class Database:
             read_concern=ReadConcern("majority"),
         )
         self.clock = Clock()
+        self._login_refused: int | None = None
         self.recipients: Collection = self.handle["recipients"]
         self.notifications: Collection = self.handle["notifications"]
         self.deliveries: Collection = self.handle["deliveries"]
@@ -148,9 +196,33 @@ class Database:
     async def ping(self, within: float = 2.0) -> None:
         """Ask the primary for its time and set the clock; raises `StoreUnavailableError`.
 
-        ``within`` is in seconds.
+        ``within`` is in seconds. It asks for nothing that takes a role: only a login is refused.
         """
         await _ping(self, within)
+
+    def refused(self, code: int) -> StoreRefusedError:
+        """The error for a call that MongoDB refused with ``code``."""
+        if code in _LOGIN_REFUSALS:
+            self._login_refused = code
+        return StoreRefusedError(code)
+
+    def away(self, why: str) -> StoreUnavailableError:
+        """The error for a call without an answer: ``why``, or that the login was refused.
+
+        After a refused login the driver takes the server for unknown until its monitor has seen it
+        again, and its pool for paused: most calls meanwhile end without an answer of their own.
+        """
+        servers = self.client.topology_description.server_descriptions().values()
+        errors = [server.error for server in servers]
+        code = next((code for code in map(refusal, errors) if code is not None), None)
+        if code is None and None in errors:
+            # A server is there, as far as is known: what it said last still stands.
+            code = self._login_refused
+        return StoreUnavailableError(why) if code is None else self.refused(code)
+
+    def admitted(self) -> None:
+        """MongoDB has answered a call."""
+        self._login_refused = None
 
     def close(self) -> None:
         """Close every connection; holds the event loop up for `CLOSE_TIMEOUT` at most."""

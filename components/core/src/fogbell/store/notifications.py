@@ -12,7 +12,7 @@ from fogbell.model.delivery import NewDelivery
 from fogbell.model.notification import Notification
 from fogbell.model.status import NotificationStatus
 from fogbell.store.codec import notification_document, notification_value
-from fogbell.store.database import Database, Document, store_call
+from fogbell.store.database import Database, Document, refusal, store_call
 from fogbell.store.deliveries import delivery_document
 
 COMMIT_TRIES = 3
@@ -60,8 +60,8 @@ async def accept(db: Database, posts: Sequence[Accept], grace: timedelta) -> Non
                 await db.deliveries.insert_many(deliveries, session=session)
         except (BulkWriteError, OperationFailure) as error:
             await session.abort_transaction()
-            if error.timeout:
-                # Slow is not in conflict: one by one it would take as long for each.
+            if error.timeout or refusal(error) is not None:
+                # Slow or forbidden is not in conflict: one by one it would be so for each.
                 raise
             raise AcceptConflictError(_label(error)) from error
         await _commit(session)

@@ -43,7 +43,7 @@ class Presence:
         asked MongoDB for may have been applied.
         """
         if self._away:
-            raise StoreUnavailableError(_AWAY)
+            raise self._db.away(_AWAY)
         scope = asyncio.timeout(None)
         try:
             async with scope:
@@ -51,7 +51,7 @@ class Presence:
                 yield
         except TimeoutError as error:
             if scope.expired():
-                raise StoreUnavailableError(_AWAY) from error
+                raise self._db.away(_AWAY) from error
             raise
         finally:
             self._scopes.discard(scope)

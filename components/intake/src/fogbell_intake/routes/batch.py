@@ -55,8 +55,9 @@ async def post(request: Request) -> Response:
     items = await _paid_items(request)
     batch = _Batch(request.app.state.submitter, caller(request))
     outcomes = await batch.run(items)
-    if all(isinstance(outcome, StoreUnavailableError) for outcome in outcomes):
-        raise unavailable()
+    unstored = [outcome for outcome in outcomes if isinstance(outcome, StoreUnavailableError)]
+    if len(unstored) == len(outcomes):
+        raise unstored[0]
     results = [_result(outcome, request_id(request)) for outcome in outcomes]
     return JSONResponse({"results": results})
 
@@ -127,7 +128,7 @@ def _problem(error: BaseException) -> Problem:
     if isinstance(error, Problem):
         return error
     if isinstance(error, StoreUnavailableError):
-        return unavailable()
+        return unavailable(error)
     if not isinstance(error, Exception):
         raise error
     log.error("request.failed", exc_info=error)

@@ -107,7 +107,7 @@ class Gate:
                 return await rate.try_acquire()
         except (StoreUnavailableError, TimeoutError):
             return UNTOLD_PAUSE
-        except Exception:  # MongoDB refuses the call: a role, a defect
+        except Exception:  # a defect
             log.exception("provider_rate_untold", provider=self.provider)
             return UNTOLD_PAUSE
 
