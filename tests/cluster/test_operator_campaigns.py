@@ -13,6 +13,7 @@ import pytest
 from tests.cluster.conftest import fresh_namespace
 from tests.cluster.kube import Kube, Object, condition, wait_until
 from tests.cluster.operating import Place, document
+from tests.support.locked import LockedMongo
 
 from fogbell.model.content import Template
 from fogbell.store import templates
@@ -307,3 +308,20 @@ def test_without_mongodb_it_says_what_it_cannot_know_and_makes_cronjobs_all_the_
             kube.apply(document("templated", template={"name": "x"}, content=None))
             alone.until("templated", "Ready", "Unknown", "MongoDBUnavailable")
             assert alone.cronjob("templated")["spec"]["suspend"] is False
+
+
+def test_refused_by_mongodb_it_says_what_to_change_and_makes_cronjobs_all_the_same(
+    admin: Kube, locked: LockedMongo, tmp_path: Path
+) -> None:
+    user = locked.user("readWrite")
+    with fresh_namespace(admin) as kube:
+        refused = Place(kube, user.uri("wrong"), user.database, tmp_path)
+        with refused.operator() as component:
+            component.wait_ready()
+            said = refused.campaign("said")
+            for kind in ("Ready", "LastRunSucceeded"):
+                assert condition(said, kind)["reason"] == "MongoDBRefused"
+                assert "Secret" in condition(said, kind)["message"]
+            kube.apply(document("templated", template={"name": "x"}, content=None))
+            refused.until("templated", "Ready", "Unknown", "MongoDBRefused")
+            assert refused.cronjob("templated")["spec"]["suspend"] is False

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 from tests.support.campaigns import NAME, NAMESPACE
+from tests.support.locked import LockedMongo
 from tests.support.notifications import new_notification
 from tests.support.operator import UID, campaign
 from tests.support.waiting import eventually
@@ -16,6 +17,7 @@ from tests.support.waiting import eventually
 from fogbell.model.notification import Origin, OriginType
 from fogbell.model.status import NotificationStatus
 from fogbell.store.database import Database
+from fogbell.store.indexes import ensure_indexes
 from fogbell.store.notifications import Accept, accept
 from fogbell_operator import deletions as module
 from fogbell_operator.cluster import Cluster
@@ -102,3 +104,21 @@ async def test_a_run_of_an_earlier_campaign_of_the_name_is_cancelled(db: Databas
     earlier, own = await begin(db, cluster="here", uid=OTHER), await begin(db, cluster="here")
     await compare(db, Told(there={NAME: campaign()}), campaign())
     assert await cancelled(db, earlier, own) == [True, False]
+
+
+async def test_a_run_that_may_not_be_cancelled_keeps_no_campaign_from_being_looked_at(
+    locked: LockedMongo,
+) -> None:
+    """The next resync cancels it, once MongoDB lets the operator write."""
+    owner = locked.user("readWrite")
+    operator = locked.user("read", owner.database)
+    db, shut_out = owner.connect(), operator.connect()
+    await ensure_indexes(db)
+    run = await begin(db, cluster="here")
+    await compare(shut_out, Told())
+    assert await cancelled(db, run) == [False]
+    operator.take("readWrite")
+    await compare(shut_out, Told())
+    assert await cancelled(db, run) == [True]
+    for each in (db, shut_out):
+        each.close()

@@ -3,8 +3,6 @@
 import asyncio
 from typing import cast
 
-from pymongo.errors import OperationFailure
-
 from fogbell_operator.cluster import Cluster
 from fogbell_operator.deletions import Deletions
 from fogbell_operator.metrics import OperatorMetrics
@@ -13,22 +11,22 @@ from fogbell_operator.resync import Resync
 from fogbell_operator.turns import Turns
 
 
-class Refusing:
-    """MongoDB refuses whoever asks first; no Campaign is there."""
+class Defective:
+    """Whoever asks first for runs meets a defect; no Campaign is there."""
 
     asked = 0
 
     async def open_runs(self) -> None:
         self.asked += 1
         if self.asked == 1:
-            raise OperationFailure("Authentication failed.", code=18)
+            raise ValueError("a defect")
 
     async def campaigns(self) -> list[object]:
         return []
 
 
 async def test_a_resync_that_failed_in_whatever_way_is_made_again() -> None:
-    told = Refusing()
+    told = Defective()
     resync = Resync(
         cast("Cluster", told),
         cast("Turns", None),

@@ -141,6 +141,21 @@ def test_what_was_known_of_the_last_run_stands_while_nothing_newer_is_known() ->
         assert said(history, before=before) == ("True", "Settled")
 
 
+SHUT_OUT = conditions.shut_out("MongoDB does not take the password.")
+
+
+def test_why_nobody_can_tell_is_said_as_it_is_now_and_no_longer_than_it_is_so() -> None:
+    away, refused = (
+        conditions.last_run(None, Summary(), None, untold) for untold in (conditions.AWAY, SHUT_OUT)
+    )
+    assert (refused.status, refused.reason) == ("Unknown", "MongoDBRefused")
+    assert "does not take the password" in refused.message
+    assert conditions.last_run(None, Summary(), away, SHUT_OUT) == refused
+    assert conditions.last_run(None, Summary(), refused) == away
+    for before in (away, refused):
+        assert said(History(), before=before) == ("Unknown", "NoRun")
+
+
 # Ready
 
 
@@ -152,6 +167,7 @@ def test_what_was_known_of_the_last_run_stands_while_nothing_newer_is_known() ->
         ({"never": True}, ("False", "NeverFires")),
         ({"template": Refusal("UnknownTemplate", "No.")}, ("False", "UnknownTemplate")),
         ({"template": conditions.AWAY}, ("Unknown", "MongoDBUnavailable")),
+        ({"template": conditions.shut_out("No.")}, ("Unknown", "MongoDBRefused")),
         ({"fault": Refusal("InvalidSpec", "No."), "never": True}, ("False", "InvalidSpec")),
         ({"ending": conditions.Ending("Missed", "No.")}, ("False", "Missed")),
         ({"ending": conditions.Ending("Ran", "Done.")}, ("True", "Ran")),

@@ -161,7 +161,8 @@ async def _prepare(db: Database) -> None:
         try:
             await db.ping()
             await ensure_indexes(db)
-        except StoreUnavailableError:
+        except StoreUnavailableError as error:
+            log.warning("waiting_for_mongodb", error=str(error))
             await asyncio.sleep(PAUSE)
         else:
             return

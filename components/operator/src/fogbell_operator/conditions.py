@@ -54,7 +54,7 @@ def ready(
     """Whether its runs will start.
 
     ``fault``: what keeps its CronJob from being made; ``template``: what is wrong with the stored
-    template, or that MongoDB could not be asked.
+    template, or why MongoDB could not be asked.
     """
     if fault is not None:
         return Condition(READY, FALSE, fault.reason, fault.sentence)
@@ -68,7 +68,7 @@ def ready(
             "No date matches spec.schedule: it would never run. Name a day that the month has.",
         )
     if template is not None:
-        status = UNKNOWN if template.reason == AWAY.reason else FALSE
+        status = UNKNOWN if template.reason in UNTOLD else FALSE
         return Condition(READY, status, template.reason, template.sentence)
     if suspended:
         return Condition(READY, TRUE, SUSPENDED, "Set spec.suspend to false to let it run.")
@@ -78,6 +78,16 @@ def ready(
 AWAY = Refusal(
     "MongoDBUnavailable", "MongoDB does not answer: templates and runs cannot be looked up."
 )
+
+SHUT_OUT = "MongoDBRefused"
+
+UNTOLD = frozenset({AWAY.reason, SHUT_OUT})
+"""Reasons of what nobody can tell: nothing is known by them."""
+
+
+def shut_out(why: str) -> Refusal:
+    """Why MongoDB tells nothing: it refuses the operator. ``why`` says what to change."""
+    return Refusal(SHUT_OUT, f"Templates and runs cannot be looked up: {why}")
 
 
 def suspended(suspend: object) -> Condition:
@@ -89,10 +99,19 @@ def suspended(suspend: object) -> Condition:
     return Condition(SUSPENDED, FALSE, "NotSuspended", "Further runs start on time.")
 
 
-def last_run(history: History | None, summary: Summary, previous: Condition | None) -> Condition:
-    """Whether the last run went well; ``history`` is None where MongoDB is away."""
+def last_run(
+    history: History | None,
+    summary: Summary,
+    previous: Condition | None,
+    untold: Refusal = AWAY,
+) -> Condition:
+    """Whether the last run went well; ``history`` is None where MongoDB tells nothing, for
+    ``untold``. What was known before stands until something newer is.
+    """
+    if previous is not None and previous.reason in UNTOLD:
+        previous = None
     if history is None:
-        return previous or Condition(LAST_RUN, UNKNOWN, AWAY.reason, AWAY.sentence)
+        return previous or Condition(LAST_RUN, UNKNOWN, untold.reason, untold.sentence)
     if history.waiting is not None:
         said = _of_job(history.waiting, summary)
         if said is not None:

@@ -73,7 +73,8 @@ class Deletions:
 
         Each is looked up once more by its name, so that no list which came out short, for
         whatever reason, cancels anything. What somebody has replayed since is let be, and what is
-        of another cluster's Campaign, of a namespace with the same name.
+        of another cluster's Campaign, of a namespace with the same name. Where MongoDB is away, or
+        refuses it, the next resync cancels: Campaigns are looked at all the same.
         """
         uids = {campaign.uid for campaign in campaigns}
         for run in open_runs:
@@ -82,7 +83,12 @@ class Deletions:
             now = await self._cluster.campaign(run.campaign)
             if now is not None and now.uid == run.uid and not now.deleting:
                 continue
-            if await self._records.cancel(run.id):
+            try:
+                cancelled = await self._records.cancel(run.id)
+            except StoreUnavailableError as error:
+                log.warning("cancel_postponed", campaign=run.campaign, error=str(error))
+                return
+            if cancelled:
                 self._metrics.cancelled()
 
     def _elsewhere(self, run: OpenRun) -> bool:

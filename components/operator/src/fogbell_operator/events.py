@@ -14,6 +14,7 @@ from fogbell_operator.conditions import (
     MISSED,
     READY,
     REFUSED,
+    SHUT_OUT,
     Condition,
     previous,
 )
@@ -26,7 +27,7 @@ LONGEST_NOTE = 1_000
 _EXPECTED = frozenset({"NotSuspended", "NoRun", "Waiting"})
 """What a new Campaign begins with: worth no Event."""
 
-_TROUBLE = frozenset({"SettledWithDead", MISSED, REFUSED, FAILED})
+_TROUBLE = frozenset({"SettledWithDead", MISSED, REFUSED, FAILED, SHUT_OUT})
 
 
 @dataclass(frozen=True, slots=True)

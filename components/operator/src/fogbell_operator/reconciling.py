@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import structlog
 
 from fogbell.model.campaign import CampaignSpec, Refusal, cronjob_name
-from fogbell.store.database import StoreUnavailableError
+from fogbell.store.database import StoreRefusedError, StoreUnavailableError
 from fogbell_operator import conditions, runs, schedules
 from fogbell_operator.checking import apply_fault, check, foreign
 from fogbell_operator.cluster import Cluster
@@ -45,10 +45,11 @@ class Reconciling:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What MongoDB says; ``history`` is None where it is away."""
+    """What MongoDB says; ``history`` is None where it tells nothing, for ``untold``."""
 
     history: History | None
     template: Refusal | None
+    untold: Refusal = conditions.AWAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,11 @@ class Reconciler:
             await self.records.present()
             template = await self.records.template_fault(spec) if spec else None
             return _Found(await self._history(campaign, spec, jobs), template)
+        except StoreRefusedError as error:
+            log.warning("mongodb_refused", campaign=campaign.name, error=str(error))
+            # It lasts, and runs are made with the same URI: each Campaign says so.
+            untold = conditions.shut_out(str(error))
+            return _Found(None, untold, untold)
         except StoreUnavailableError as error:
             log.warning("mongodb_away", campaign=campaign.name, error=str(error))
             return _Found(None, conditions.AWAY if spec and spec.template else None)
@@ -254,7 +260,7 @@ def _standing(
             never=coming.never,
         ),
         conditions.suspended(bool(campaign.spec.get("suspend"))),
-        conditions.last_run(found.history, summary, before.get(conditions.LAST_RUN)),
+        conditions.last_run(found.history, summary, before.get(conditions.LAST_RUN), found.untold),
     ]
     if spec is not None and spec.at is not None:
         said.append(conditions.complete(spec.at, planned.ending))

@@ -29,17 +29,20 @@ class Records:
     def __init__(self, db: Database, grace: timedelta, look_after: timedelta) -> None:
         self._db = db
         self._grace, self._look_after = grace, look_after
+        self._away: StoreUnavailableError | None = None
         self._away_until = 0.0
 
     async def present(self) -> None:
         """Ask MongoDB whether it is there, unless it was found away just now."""
-        if monotonic() < self._away_until:
-            raise StoreUnavailableError("MongoDB was away a moment ago")
+        if self._away is not None and monotonic() < self._away_until:
+            # As it was: a refusal is not to be taken for an outage.
+            raise self._away.with_traceback(None)
         try:
             await self._db.ping()
-        except StoreUnavailableError:
-            self._away_until = monotonic() + AWAY_SECONDS
+        except StoreUnavailableError as error:
+            self._away, self._away_until = error, monotonic() + AWAY_SECONDS
             raise
+        self._away = None
 
     async def template_fault(self, spec: CampaignSpec) -> Refusal | None:
         """What is wrong with the stored template that ``spec`` names."""

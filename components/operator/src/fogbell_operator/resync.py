@@ -51,7 +51,7 @@ class Resync:
             except (ClusterError, StoreUnavailableError) as error:
                 log.warning("resync_failed", error=str(error))
             except Exception:
-                # A defect, or MongoDB's refusal of who asks: ended here, nobody would look again.
+                # A defect: ended here, nobody would look again.
                 log.exception("resync_failed")
             else:
                 self._fresh_at = began
