@@ -3,13 +3,16 @@
 from datetime import timedelta
 from uuid import UUID
 
+import pytest
 from tests.support.notifications import new_notification
+from tests.support.profiling import profiled
 
 from fogbell.identity import uuid7
 from fogbell.model.notification import Origin, OriginType
 from fogbell.model.status import NotificationStatus
 from fogbell.store import campaigns, cancelling
-from fogbell.store.database import Database
+from fogbell.store.database import Database, StoreUnavailableError
+from fogbell.store.indexes import OPEN_RUNS, ensure_indexes
 from fogbell.store.notifications import Accept, accept
 
 GRACE = timedelta(seconds=30)
@@ -62,15 +65,50 @@ async def test_what_is_cancelled_or_settled_is_open_no_more(db: Database) -> Non
     assert await campaigns.open_runs(db, "shop") == []
 
 
-async def test_the_search_for_open_runs_reads_what_goes_on_alone(db: Database) -> None:
+async def test_the_search_for_open_runs_reads_those_alone_however_much_is_scheduled(
+    db: Database,
+) -> None:
+    """What others have scheduled, runs of other namespaces, and runs that are over."""
     for _ in range(3):
         done = await begin(db)
         await db.notifications.update_one({"_id": done}, {"$unset": {"sweep_at": ""}})
+        await begin(db, "other/nightly")
+    scheduled = [
+        {
+            "_id": uuid7(),
+            "origin": {"type": "api", "app": "shop/nightly"},
+            "sweep_at": db.clock.now(),
+        }
+        for _ in range(500)
+    ]
+    await db.notifications.insert_many(scheduled)
+    runs = {await begin(db) for _ in range(5)}
+    async with profiled(db, db.notifications) as entries:
+        found = await campaigns.open_runs(db, "shop")
+    assert {run.id for run in found} == runs
+    (read,) = entries
+    assert read["keysExamined"] <= len(runs) + 1
+    assert read["docsExamined"] == len(runs)
+
+
+async def test_what_is_no_run_pays_nothing_for_the_search(db: Database) -> None:
+    """Nor does a run, once it is settled."""
+    for origin in OriginType:
+        await begin(db, origin=origin)
+    over = await begin(db)
+    await db.notifications.update_one({"_id": over}, {"$unset": {"sweep_at": ""}})
+    checked = await db.handle.command("validate", "notifications")
+    assert checked["keysPerIndex"][OPEN_RUNS] == 1
+
+
+async def test_while_its_index_is_still_to_be_built_the_search_says_so(db: Database) -> None:
+    """As after an upgrade: an operator looks at its Campaigns all the same."""
     await begin(db)
-    query = {"sweep_at": {"$exists": True}, "origin.type": "campaign"}
-    cursor = db.notifications.find(query).hint([("sweep_at", 1)])
-    examined = (await cursor.explain())["executionStats"]["totalDocsExamined"]
-    assert examined == 1
+    await db.notifications.drop_index(OPEN_RUNS)
+    with pytest.raises(StoreUnavailableError, match="not built yet"):
+        await campaigns.open_runs(db, "shop")
+    await ensure_indexes(db)
+    assert len(await campaigns.open_runs(db, "shop")) == 1
 
 
 async def test_a_run_that_was_replayed_says_so(db: Database) -> None:

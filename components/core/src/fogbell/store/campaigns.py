@@ -6,8 +6,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from fogbell.model.notification import OriginType
-from fogbell.store.database import Database, Document, store_call
+from pymongo.errors import OperationFailure
+
+from fogbell.store.database import Database, Document, StoreUnavailableError, store_call
+from fogbell.store.indexes import OPEN_RUNS_FILTER, OPEN_RUNS_KEYS
+
+_BAD_VALUE = 2
+"""What MongoDB answers to a hint at an index that is not there."""
 
 _TIMES = ("expanded_at", "settled_at", "cancelled_at")
 _FIELDS = dict.fromkeys(("created_at", *_TIMES, "expected", "reason", "metadata"), True)
@@ -67,21 +72,19 @@ class OpenRun:
 async def open_runs(db: Database, namespace: str) -> list[OpenRun]:
     """Runs of ``namespace``'s Campaigns that are neither settled nor cancelled.
 
-    Read from the index of what a sweep is to look at, which every one of them is in; but for one
-    whose expansion was given up, which sends nothing new.
+    Read from an index of those that a sweep is to look at, which every one of them is; but for one
+    whose expansion was given up, which sends nothing new. Raises `StoreUnavailableError` also
+    while a newer version's index is still being built.
     """
     prefix = f"{namespace}/"
     query: Document = {
-        "sweep_at": {"$exists": True},
-        "origin.type": OriginType.CAMPAIGN.value,
+        **OPEN_RUNS_FILTER,
         # "0" is what comes after "/".
         "origin.app": {"$gte": prefix, "$lt": f"{namespace}0"},
         "settled_at": {"$exists": False},
         "cancelled_at": {"$exists": False},
         "metadata.uid": {"$exists": True},
     }
-    cursor = db.notifications.find(query, {"origin.app": 1, "metadata": 1, "replays": 1})
-    cursor = cursor.hint([("sweep_at", 1)])
     return [
         OpenRun(
             id=document["_id"],
@@ -90,5 +93,16 @@ async def open_runs(db: Database, namespace: str) -> list[OpenRun]:
             cluster=document["metadata"].get("cluster"),
             replayed="replays" in document,
         )
-        for document in await cursor.to_list(None)
+        for document in await _hinted(db, query)
     ]
+
+
+async def _hinted(db: Database, query: Document) -> list[Document]:
+    cursor = db.notifications.find(query, {"origin.app": 1, "metadata": 1, "replays": 1})
+    try:
+        found: list[Document] = await cursor.hint(OPEN_RUNS_KEYS).to_list(None)
+    except OperationFailure as error:
+        if error.code == _BAD_VALUE:
+            raise StoreUnavailableError("the index of runs that go on is not built yet") from error
+        raise
+    return found

@@ -10,6 +10,7 @@ import pymongo
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import OperationFailure
 
+from fogbell.model.notification import OriginType
 from fogbell.model.status import DeliveryStatus
 from fogbell.store.database import Database, store_call
 
@@ -18,6 +19,7 @@ OUTSTANDING = "outstanding_by_id"
 RECIPIENT = "recipient"
 INBOX = "inbox"
 DUE = "due"
+OPEN_RUNS = "open_runs"
 PURGE = "purge"
 CREATED = "created"
 REFERENCE = "reference"
@@ -84,10 +86,18 @@ DELIVERIES = [
 
 CREATED_KEYS = [("created_at", DESCENDING), ("_id", DESCENDING)]
 REFERENCE_KEYS = [("reference", ASCENDING), *CREATED_KEYS]
+OPEN_RUNS_KEYS = [("origin.app", ASCENDING)]
+OPEN_RUNS_FILTER: dict[str, Any] = {
+    "origin.type": OriginType.CAMPAIGN.value,
+    "sweep_at": {"$exists": True},
+}
 
 NOTIFICATIONS = [
     # Which wait for their time, for an expansion to be taken up, or for their totals to be frozen?
     _index(DUE, ("sweep_at", ASCENDING), partial={"sweep_at": {"$exists": True}}),
+    # Which runs of this namespace's Campaigns go on? Each resync asks; by `DUE` it would walk all
+    # that anybody has scheduled. Nothing but a run that goes on pays for it.
+    _index(OPEN_RUNS, *OPEN_RUNS_KEYS, partial=OPEN_RUNS_FILTER),
     # Which are past their retention?
     _index(PURGE, ("purge_at", ASCENDING), partial={"purge_at": {"$exists": True}}),
     # What was posted lately? Notifications are few beside their deliveries.
