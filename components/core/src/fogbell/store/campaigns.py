@@ -1,6 +1,6 @@
 """The runs of Campaigns as the operator reads them: a run is a notification with such an origin."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -97,10 +97,10 @@ async def open_runs(db: Database, namespace: str) -> list[OpenRun]:
     ]
 
 
-async def _hinted(db: Database, query: Document) -> list[Document]:
+async def _hinted(db: Database, query: Document) -> Sequence[Mapping[str, Any]]:
     cursor = db.notifications.find(query, {"origin.app": 1, "metadata": 1, "replays": 1})
     try:
-        found: list[Document] = await cursor.hint(OPEN_RUNS_KEYS).to_list(None)
+        found: list[Mapping[str, Any]] = await cursor.hint(OPEN_RUNS_KEYS).to_list(None)
     except OperationFailure as error:
         if error.code == _BAD_VALUE:
             raise StoreUnavailableError("the index of runs that go on is not built yet") from error
