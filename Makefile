@@ -2,7 +2,7 @@
 #
 #   make demo     the whole system on this machine, with faults, and a proof that nothing was lost
 #   make up       the whole system on this machine, until Ctrl-C
-#   make test     lint, types, import contracts, then every test
+#   make test     lint, types, import contracts, then every test that needs no cluster
 #   make e2e      the tests on a real Kubernetes, which is built and started if there is none
 #   make cluster  a real Kubernetes on this machine, to use; make cluster-down removes it
 #   make lint     lint, types and import contracts alone

@@ -151,6 +151,18 @@ def test_without_an_operator_nothing_of_it_is_left() -> None:
     assert not left & {"operator", "campaign"}
 
 
+def test_helms_test_sends_a_mail_to_the_sink_of_a_trial() -> None:
+    def email(values: str, *more: str) -> str:
+        (variable,) = [
+            v for v in render(values, *more).pod("test").container["env"] if v["name"] == "EMAIL"
+        ]
+        return str(variable["value"])
+
+    assert email("dev") == "helm-test@example.org"
+    assert email("dev", "test.email=ops@example.org") == "ops@example.org"
+    assert email("minimal") == ""
+
+
 # Upgrades
 
 

@@ -1,12 +1,11 @@
 """Watching the retry CronJob's beats while other tests run."""
 
+import contextlib
 import json
-import subprocess
-import threading
+import queue
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import TracebackType
-from typing import Self
 
 from tests.cluster.kube import Kube, Object
 
@@ -25,45 +24,28 @@ class Beat:
 
 @dataclass(slots=True)
 class Beats:
-    """Follows the Jobs from now on: the CronJob keeps only the last few of them."""
+    """Follows the Jobs from now on: the CronJob keeps only the last few of them.
 
-    kube: Kube
+    The API server ends a watch after half an hour at least; by then the tests have asked.
+    """
+
+    _lines: "queue.Queue[str]"
+    _text: str = ""
     _seen: dict[str, Beat] = field(default_factory=dict)
-    _process: "subprocess.Popen[str] | None" = None
-    _thread: threading.Thread | None = None
-
-    def __enter__(self) -> Self:
-        watch = ("get", "jobs", f"--selector={SELECTOR}", "--watch", "--output=json")
-        self._process = self.kube.start(*watch)
-        self._thread = threading.Thread(target=self._follow, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        assert self._thread is not None
-        self._process.terminate()
-        self._process.wait()
-        self._thread.join()
-        self._process.stdout.close()
 
     def all(self) -> list[Beat]:
         """Every beat so far, in order."""
-        return sorted(dict(self._seen).values(), key=lambda beat: beat.minute)
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._hear(self._lines.get_nowait())
+        return sorted(self._seen.values(), key=lambda beat: beat.minute)
 
-    def _follow(self) -> None:
+    def _hear(self, line: str) -> None:
         """kubectl prints one JSON object after the other, each over many lines."""
-        assert self._process is not None
-        assert self._process.stdout is not None
-        text = ""
-        for line in self._process.stdout:
-            text += line
-            if line.rstrip("\n") == "}":
-                self._note(json.loads(text))
-                text = ""
+        self._text += line
+        if line.rstrip("\n") == "}":
+            self._note(json.loads(self._text))
+            self._text = ""
 
     def _note(self, job: Object) -> None:
         status = job.get("status", {})
@@ -76,6 +58,14 @@ class Beats:
             ended=_time(ended) if ended else None,
             failed="Failed" in conditions,
         )
+
+
+@contextlib.contextmanager
+def watched_beats(kube: Kube) -> Iterator[Beats]:
+    """The beats from now on, while the block runs."""
+    selector = f"--selector={SELECTOR}"
+    with kube.lines("get", "jobs", selector, "--watch", "--output=json") as lines:
+        yield Beats(lines)
 
 
 def _time(text: str) -> datetime:

@@ -19,7 +19,7 @@ def name() -> str:
 
 def next_minute(minutes: int = 1) -> datetime:
     """A whole minute ahead, with some seconds left to make ready."""
-    soon = datetime.now(UTC) + timedelta(minutes=minutes, seconds=10)
+    soon = datetime.now(UTC) + timedelta(minutes=minutes, seconds=25)
     return soon.replace(second=0, microsecond=0)
 
 
@@ -67,12 +67,9 @@ def why(installation: Installation) -> Callable[[], str]:
     return lambda: installation.kube.logs("app.kubernetes.io/component=campaign")
 
 
-def ended(kube: Kube, campaign: str, job: str) -> bool:
-    """Whether a Job of a Campaign is over, well or badly."""
-    found = next((j for j in jobs(kube, campaign) if j["metadata"]["name"] == job), None)
-    if found is None:
-        found = kube.get("job", job) or {}
-    conditions = found.get("status", {}).get("conditions") or []
+def ended(kube: Kube, job: str) -> bool:
+    """Whether a Job is over, well or badly."""
+    conditions = (kube.get("job", job) or {}).get("status", {}).get("conditions") or []
     return any(c["type"] in ("Complete", "Failed") and c["status"] == "True" for c in conditions)
 
 
@@ -81,6 +78,39 @@ def summary(pod: Object) -> Object:
     ended = pod["status"]["containerStatuses"][0]["state"]["terminated"]
     summary: Object = json.loads(ended["message"])
     return summary
+
+
+def exactly(installation: Installation, group: str, people: int, each: int = 1) -> None:
+    """Everyone of ``group`` gets so many mails, and no further one comes."""
+    installation.until_mails(group, people, each=each, seconds=300)
+    until_quiet(installation, group)
+    assert set(installation.mails(group).values()) == {each}
+
+
+def begun(installation: Installation, campaign: str) -> str:
+    """The notification of a Campaign's run, once its status shows it."""
+    run: str = wait_until(
+        "a run in the status",
+        lambda: installation.status(campaign).get("lastRun", {}).get("id"),
+        60,
+        why(installation),
+    )
+    return run
+
+
+def cancelled(installation: Installation, run: str, people: int) -> None:
+    """A run that was stopped half-way is cancelled in the records, and nothing is added to it.
+
+    What ends its pods, and no more, would leave the rest to a worker: the sweep hands it over.
+    """
+    ended = installation.until_settled(run, seconds=120)
+    assert ended["status"] == "cancelled"
+    before = ended["totals"]
+    assert sum(before.values()) < people, "it was not stopped half-way"
+    minute = datetime.now(UTC) + timedelta(seconds=65)
+    wait_until("another sweep", lambda: datetime.now(UTC) > minute, 70)
+    with installation.api() as api:
+        assert api.notification(run)["totals"] == before
 
 
 def until_quiet(installation: Installation, group: str, seconds: float = 10) -> None:

@@ -2,22 +2,22 @@
 
 import os
 import shutil
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.cluster.beats import Beats
+from tests.cluster.beats import Beats, watched_beats
 from tests.cluster.ground import Ground, lasting_mongodb
 from tests.cluster.harness import kind
 from tests.cluster.harness.cluster import Cluster, open_cluster
 from tests.cluster.harness.places import COMPONENTS, GATEWAY, REPOSITORY, foreign_kubeconfig
 from tests.cluster.installation import KEEP_CRDS, Installation
-from tests.cluster.kube import Kube
+from tests.cluster.kube import Kube, fresh_namespace
 
 from fogbell_local.sink import SinkServer
 
 SINK_HOST = "FOGBELL_SINK_HOST"
+CRDS = REPOSITORY / "k8s" / "crds"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -56,7 +56,8 @@ def admin(own_cluster: Cluster | None, kubeconfig: Path) -> Kube:
     """kubectl in the namespace `default`; the Campaign resource is there."""
     program = own_cluster.tools.kubectl if own_cluster else Path(shutil.which("kubectl") or "")
     kube = Kube(program, kubeconfig, "default")
-    kube.run("apply", "--server-side", f"--filename={REPOSITORY / 'k8s' / 'crds'}")
+    # By force: a release that owned it before may have left its mark.
+    kube.run("apply", "--server-side", "--force-conflicts", f"--filename={CRDS}")
     kube.run("wait", "--for=condition=Established", "crd/campaigns.fogbell.dev", "--timeout=60s")
     return kube
 
@@ -68,32 +69,8 @@ def kube(admin: Kube) -> Iterator[Kube]:
         yield kube
 
 
-class fresh_namespace:  # noqa: N801 - it reads as the context manager that it is
-    """A namespace of its own, whose pods must pass PodSecurity's `restricted`."""
-
-    def __init__(self, admin: Kube) -> None:
-        name = f"test-{uuid.uuid4().hex[:8]}"
-        self._admin = admin
-        self._kube = Kube(admin.kubectl, admin.kubeconfig, name)
-
-    def __enter__(self) -> Kube:
-        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-        name = self._kube.namespace
-        self._admin.apply(
-            {
-                "apiVersion": "v1",
-                "kind": "Namespace",
-                "metadata": {"name": name, "labels": labels},
-            }
-        )
-        return self._kube
-
-    def __exit__(self, *_: object) -> None:
-        self._admin.delete("namespace", self._kube.namespace)
-
-
 @pytest.fixture(scope="session")
-def ground(own_cluster: Cluster | None) -> Ground:
+def ground(own_cluster: Cluster | None, kubeconfig: Path) -> Ground:  # noqa: ARG001 - started
     """Where Fogbell can be installed: its images are in the nodes."""
     if own_cluster is not None:
         own_cluster.images.load_services()
@@ -131,5 +108,5 @@ def _beats_from_the_start(request: pytest.FixtureRequest) -> None:
 @pytest.fixture(scope="session")
 def beats(installation: Installation) -> Iterator[Beats]:
     """The retry CronJob's Jobs, from the installation on."""
-    with Beats(installation.kube) as watching:
+    with watched_beats(installation.kube) as watching:
         yield watching

@@ -3,7 +3,6 @@
 import contextlib
 import queue
 import re
-import threading
 from collections.abc import Iterator
 
 from tests.cluster.kube import Kube
@@ -14,23 +13,8 @@ _FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
 @contextlib.contextmanager
 def forwarded(kube: Kube, target: str, port: int = 80) -> Iterator[int]:
     """A local port that leads to ``target`` (``service/NAME``) while the block runs."""
-    process = kube.start("port-forward", target, f":{port}")
-    assert process.stdout is not None
-    lines: queue.Queue[str] = queue.Queue()
-    reader = threading.Thread(target=_read, args=(process.stdout, lines), daemon=True)
-    reader.start()
-    try:
+    with kube.lines("port-forward", target, f":{port}") as lines:
         yield _local_port(lines)
-    finally:
-        process.terminate()
-        process.wait()
-        reader.join()
-        process.stdout.close()
-
-
-def _read(stream: Iterator[str], lines: "queue.Queue[str]") -> None:
-    for line in stream:
-        lines.put(line)
 
 
 def _local_port(lines: "queue.Queue[str]") -> int:

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -206,8 +206,11 @@ def install(
     program: Path | None = None,
 ) -> None:
     """Install or upgrade the release; return once every pod is ready."""
-    relay = f"--set=email.url=smtp://{sink.host}:{sink.smtp_port}"
-    place = (RELEASE, chart, f"--values={VALUES}", relay, "--wait", "--timeout=5m")
+    relay = (
+        f"--set=email.url=smtp://{sink.host}:{sink.smtp_port}",
+        f"--set=networkPolicy.smtp.ports={{{sink.smtp_port}}}",
+    )
+    place = (RELEASE, chart, f"--values={VALUES}", *relay, "--wait", "--timeout=5m")
     helm(kube, "upgrade", "--install", *place, *more, program=program)
 
 
@@ -229,8 +232,3 @@ def helm(kube: Kube, *arguments: str | Path, program: Path | None = None) -> str
     )
     assert done.returncode == 0, done.stderr + kube.run("get", "pods,events")
     return done.stdout
-
-
-def names(objects: Sequence[Object]) -> list[str]:
-    """The names of ``objects``."""
-    return [o["metadata"]["name"] for o in objects]

@@ -1,9 +1,13 @@
 """kubectl for tests: objects in and out, and waiting for what they come to be."""
 
+import contextlib
 import json
+import queue
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Iterable
+import uuid
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,11 +44,23 @@ class Kube:
             raise RefusedError(done.stderr.strip())
         return done.stdout
 
-    def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        """kubectl that goes on; the caller reads what it says, in lines, and ends it."""
-        return subprocess.Popen(
-            self._command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    @contextlib.contextmanager
+    def lines(self, *arguments: str) -> Iterator["queue.Queue[str]"]:
+        """What kubectl says, line by line as it comes, while it goes on; it ends with the block."""
+        process = subprocess.Popen(
+            self._command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
+        assert process.stdout is not None
+        said: queue.Queue[str] = queue.Queue()
+        reader = threading.Thread(target=_pass_on, args=(process.stdout, said), daemon=True)
+        reader.start()
+        try:
+            yield said
+        finally:
+            process.terminate()
+            process.wait()
+            reader.join()
+            process.stdout.close()
 
     def _command(self, *arguments: str | Path) -> list[str]:
         place = (f"--kubeconfig={self.kubeconfig}", f"--namespace={self.namespace}")
@@ -81,6 +97,29 @@ class Kube:
     def pods(self, component: str) -> list[Object]:
         """The pods of one of Fogbell's components."""
         return self.find("pods", f"app.kubernetes.io/component={component}")
+
+
+def _pass_on(stream: Iterable[str], said: "queue.Queue[str]") -> None:
+    for line in stream:
+        said.put(line)
+
+
+@contextlib.contextmanager
+def fresh_namespace(admin: Kube) -> Iterator[Kube]:
+    """A namespace of its own, whose pods must pass PodSecurity's `restricted`."""
+    kube = Kube(admin.kubectl, admin.kubeconfig, f"test-{uuid.uuid4().hex[:8]}")
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    metadata = {"name": kube.namespace, "labels": labels}
+    admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+    try:
+        yield kube
+    finally:
+        admin.delete("namespace", kube.namespace)
+
+
+def names(objects: Iterable[Object]) -> list[str]:
+    """The names of ``objects``."""
+    return [o["metadata"]["name"] for o in objects]
 
 
 def wait_until(

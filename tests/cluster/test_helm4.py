@@ -6,12 +6,11 @@ from typing import Any
 import pytest
 from tests.chart.rendering import CHART, NAMESPACE, VALUES, Object, Rendering, parsed, values_files
 from tests.chart.rendering import render as helm3_render
-from tests.cluster.conftest import fresh_namespace
 from tests.cluster.ground import Ground
 from tests.cluster.harness import tools
 from tests.cluster.harness.running import run
 from tests.cluster.installation import KEEP_CRDS, RELEASE, helm, install
-from tests.cluster.kube import Kube
+from tests.cluster.kube import Kube, fresh_namespace
 
 from fogbell_local.sink import SinkServer
 

@@ -1,22 +1,15 @@
 """The installation on a real cluster: what Helm makes of it, and what its pods survive."""
 
-import uuid
-
 import pytest
+from tests.cluster.campaigns import YEARLY, exactly, make_job, name
 from tests.cluster.installation import (
     CHART,
     RELEASE,
     VALUES,
     Installation,
     helm,
-    names,
 )
-from tests.cluster.kube import wait_until
-
-
-def group() -> str:
-    """A group that no other test has."""
-    return f"g{uuid.uuid4().hex[:8]}"
+from tests.cluster.kube import names, wait_until
 
 
 def test_helms_own_test_posts_a_notification_and_sees_it_delivered(
@@ -49,24 +42,29 @@ def test_every_pod_is_restricted_and_runs_as_nobody(installation: Installation) 
 def test_an_upgrade_with_changed_values_keeps_campaigns_and_loses_no_delivery(
     installation: Installation,
 ) -> None:
-    mine = group()
+    mine = name()
     installation.campaign(mine, mine, suspend=True)
-    people = installation.directory(mine, 2000)
-    installation.mail_group(mine)
+    people = installation.directory(mine, 4000)
+    running = f"{mine}-running"
+    installation.campaign(running, mine, schedule=YEARLY, throttle={"perSecond": 40})
+    make_job(installation.kube, running, f"{running}-by-hand")
+    installation.until_reached(mine)
     installation.upgrade("--set=worker.settings.FOGBELL_LOG__LEVEL=debug")
-    installation.until_mails(mine, len(people), seconds=240)
+    assert len(installation.mails(mine)) < len(people), "nothing was in flight any more"
+    exactly(installation, mine, len(people))
     assert installation.kube.get("campaign", mine) is not None
 
 
 def test_a_worker_deleted_with_force_in_mid_batch_loses_nothing(
     installation: Installation,
 ) -> None:
-    mine = group()
-    people = installation.directory(mine, 3000)
+    mine = name()
+    people = installation.directory(mine, 6000)
     notification = installation.mail_group(mine)
     installation.until_reached(mine)
     pods = names(installation.kube.pods("worker"))
     installation.kube.delete("pod", *pods, force=True)
+    assert len(installation.mails(mine)) < len(people), "it was not in the middle"
     ended = installation.until_settled(notification)
     assert ended["totals"]["delivered"] == len(people)
     assert set(installation.mails(mine)) == set(people)
@@ -75,7 +73,7 @@ def test_a_worker_deleted_with_force_in_mid_batch_loses_nothing(
 def test_what_failed_while_the_relay_was_down_is_delivered_by_retry(
     installation: Installation,
 ) -> None:
-    mine = group()
+    mine = name()
     people = installation.directory(mine, 20)
     installation.sink.stop()
     try:
@@ -94,7 +92,7 @@ def test_what_failed_while_the_relay_was_down_is_delivered_by_retry(
 def test_a_pool_scales_from_one_to_three_and_back_under_load_with_nothing_lost(
     installation: Installation,
 ) -> None:
-    mine = group()
+    mine = name()
     people = installation.directory(mine, 4000)
     deployment = f"deployment/{RELEASE}-worker-main"
     first = installation.mail_group(mine)

@@ -10,8 +10,7 @@ from uuid import UUID, uuid4
 import httpx2
 import pymongo
 import pytest
-from tests.cluster.conftest import fresh_namespace
-from tests.cluster.kube import Kube, Object, condition, wait_until
+from tests.cluster.kube import Kube, Object, condition, fresh_namespace, wait_until
 from tests.cluster.operating import Place, document
 from tests.support.locked import LockedMongo
 

@@ -148,7 +148,8 @@ def test_other_pages_name_only_settings_that_exist() -> None:
     known |= {name.replace("_URI", "__URI") for name in known}
     groups = {name.partition("__")[0] for name in known}  # as in `FOGBELL_RETRY__*`
     # The cluster tests have some of their own.
-    known |= set(VARIABLE.findall((ROOT / "tests" / "cluster" / "conftest.py").read_text()))
+    for module in (ROOT / "tests" / "cluster").rglob("*.py"):
+        known |= set(VARIABLE.findall(module.read_text()))
     for page in set(PAGES) - {DOCS / "settings.md"}:
         # providers.md names groups that an operator names
         text = re.sub(r"\bFOGBELL_PROVIDER__\w+", "", page.read_text())

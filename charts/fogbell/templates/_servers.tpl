@@ -15,6 +15,12 @@
 {{- if and .Values.dev.enabled (not $given.url) (not $given.existingSecret.name) }}true{{ end -}}
 {{- end -}}
 
+{{/* Where `helm test` sends a mail: the sink of dev.enabled takes one to anybody. */}}
+{{- define "fogbell.testEmail" -}}
+{{- $sink := and (include "fogbell.dev.mail" .) (has "email" (include "fogbell.offeredChannels" . | splitList ",")) -}}
+{{- .Values.test.email | default (ternary "helm-test@example.org" "" (not (empty $sink))) -}}
+{{- end -}}
+
 {{/* Not empty where a relay is known. */}}
 {{- define "fogbell.email" -}}
 {{- $given := .Values.email -}}

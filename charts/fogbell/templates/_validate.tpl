@@ -8,11 +8,82 @@
 {{- include "fogbell.validate.scaling" (dict "name" "intake" "scaling" .Values.intake.autoscaling "resources" .Values.intake.resources) -}}
 {{- include "fogbell.validate.test" . -}}
 {{- include "fogbell.validate.operator" . -}}
+{{- include "fogbell.validate.labels" . -}}
+{{- include "fogbell.validate.ports" . -}}
+{{- include "fogbell.validate.env" . -}}
+{{- end -}}
+
+{{/* Labels that the chart sets: objects are selected by some of them. */}}
+{{- define "fogbell.validate.labels" -}}
+{{- $given := dict "commonLabels" .Values.commonLabels -}}
+{{- range $component := list "intake" "retry" "operator" "campaign" -}}
+  {{- $_ := set $given (printf "%s.podLabels" $component) (index $.Values $component).podLabels -}}
+{{- end -}}
+{{- range $name, $pool := include "fogbell.pools" . | fromYaml -}}
+  {{- $_ := set $given (printf "worker.pools.%s.podLabels" $name) $pool.podLabels -}}
+{{- end -}}
+{{- range $where, $labels := $given -}}
+  {{- range $label, $_ := $labels -}}
+    {{- if regexMatch "^(app\\.kubernetes\\.io|helm\\.sh|([a-z.]+\\.)?fogbell\\.dev)/" $label -}}
+      {{- fail (printf "%s: the chart sets '%s' itself, and selects pods by such labels: choose another name" $where $label) -}}
+    {{- end -}}
+  {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A server at a port that no policy lets anybody reach. Of an address in a Secret nothing is known. */}}
+{{- define "fogbell.validate.ports" -}}
+{{- if .Values.networkPolicy.enabled -}}
+  {{- $policies := dict "mongodb.uri" "mongodb" "rabbitmq.uri" "rabbitmq" "email.url" "smtp" -}}
+  {{- $given := dict "mongodb.uri" .Values.mongodb.uri "rabbitmq.uri" .Values.rabbitmq.uri "email.url" .Values.email.url -}}
+  {{- range $where, $url := $given -}}
+    {{- $allowed := list -}}
+    {{- $policy := get $policies $where -}}
+    {{- range (index $.Values.networkPolicy $policy).ports -}}{{- $allowed = append $allowed (toString .) -}}{{- end -}}
+    {{- $hosts := regexReplaceAll "^[a-z+]+://([^@/]*@)?([^/?]*).*$" $url "${2}" -}}
+    {{- range $port := regexFindAll ":[0-9]+(,|$)" $hosts -1 -}}
+      {{- $number := trimSuffix "," (trimPrefix ":" $port) -}}
+      {{- if not (has $number $allowed) -}}
+        {{- fail (printf "%s names port %s, which networkPolicy.%s.ports does not allow: add it there" $where $number $policy) -}}
+      {{- end -}}
+    {{- end -}}
+  {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A name that stands twice: Kubernetes refuses it where the operator applies it. */}}
+{{- define "fogbell.validate.env" -}}
+{{- $given := dict -}}
+{{- range $component := list "intake" "retry" "operator" "campaign" -}}
+  {{- $_ := set $given (printf "%s.extraEnv" $component) (index $.Values $component).extraEnv -}}
+{{- end -}}
+{{- range $name, $pool := include "fogbell.pools" . | fromYaml -}}
+  {{- $_ := set $given (printf "worker.pools.%s.extraEnv" $name) $pool.extraEnv -}}
+{{- end -}}
+{{- $own := list -}}
+{{- range include "fogbell.serverEnv" . | fromYamlArray -}}{{- $own = append $own .name -}}{{- end -}}
+{{- range $where, $variables := $given -}}
+  {{- $seen := $own -}}
+  {{- range $variables -}}
+    {{- if has .name $own -}}
+      {{- fail (printf "%s: the chart sets %s itself, from mongodb or rabbitmq: name the address there" $where .name) -}}
+    {{- end -}}
+    {{- if has .name $seen -}}
+      {{- fail (printf "%s: %s stands there twice" $where .name) -}}
+    {{- end -}}
+    {{- $seen = append $seen .name -}}
+  {{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{/* Two operators in one namespace would undo each other's CronJobs without end. */}}
 {{- define "fogbell.validate.operator" -}}
 {{- if .Values.operator.enabled -}}
+  {{- with .Values.operator.serviceAccount -}}
+    {{- if not (or .create .name) -}}
+      {{- fail "operator.serviceAccount.create is false and its name is empty: every pod that names no account would get the operator's rights. Name one" -}}
+    {{- end -}}
+  {{- end -}}
   {{- range (lookup "apps/v1" "Deployment" .Release.Namespace "").items -}}
     {{- $labels := .metadata.labels | default dict -}}
     {{- $fogbell := eq (get $labels "app.kubernetes.io/name") "fogbell" -}}

@@ -2,15 +2,21 @@
 
 import argparse
 import sys
+import tempfile
+from pathlib import Path
 
 from tests.cluster.harness import images, kind, tools
 from tests.cluster.harness.cluster import open_cluster
+from tests.cluster.harness.earlier import EARLIER, unpack_earlier
 from tests.cluster.harness.places import COMPONENTS, foreign_kubeconfig
 from tests.cluster.harness.running import HarnessError, say
 
 
 def up() -> None:
     """Start the cluster, unless it runs."""
+    if kind.available():
+        say(f"KUBECONFIG={kind.start()}")
+        return
     cluster = open_cluster()
     if cluster.running:
         say(f"runs already: KUBECONFIG={cluster.state.kubeconfig}")
@@ -20,6 +26,9 @@ def up() -> None:
 
 def down() -> None:
     """Take it down to the last mount."""
+    if kind.available():
+        kind.stop()
+        return
     open_cluster().stop()
     say("gone")
 
@@ -32,8 +41,11 @@ def prepare() -> None:
     tools.helm4()
     tools.gateway_api()
     images.service_archives()
-    for component in COMPONENTS:
-        images.build(component)
+    with tempfile.TemporaryDirectory() as folder:
+        earlier = unpack_earlier(Path(folder))
+        for component in COMPONENTS:
+            images.build(component)
+            images.build(component, earlier, EARLIER)
 
 
 COMMANDS = {"up": up, "down": down, "prepare": prepare}

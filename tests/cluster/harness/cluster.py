@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -58,6 +59,9 @@ class Cluster:
     def start(self) -> None:
         """Start everything; return once the node is ready. A half-started one is taken down."""
         began = time.monotonic()
+        if self.state.root.exists():
+            say("taking down what is left of a cluster that was not stopped")
+            self.stop()
         try:
             self._start()
         except BaseException:
@@ -96,6 +100,17 @@ class Cluster:
             ],
             env={"KUBECONFIG": str(self.state.kubeconfig)},
         )
+        wait_for("Traefik on its port", self._ingress_listens, 60)
+
+    def _ingress_listens(self) -> bool:
+        if not self.processes.alive("ingress"):
+            raise HarnessError(f"Traefik has ended:\n{self.processes.tail('ingress')}")
+        host, _, port = INGRESS.rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), timeout=1).close()
+        except OSError:
+            return False
+        return True
 
     def _node_ready(self) -> bool:
         for name in ("kubelet", "proxy", "dns", "controllers", "scheduler"):

@@ -59,7 +59,7 @@ class Images:
     def load_components(self, *components: str, tree: Path = REPOSITORY, tag: str = "test") -> None:
         """Have the images of ``components`` in the node, built from ``tree`` where they changed."""
         for component in components:
-            marker = _digest(*_sources(tree, component))
+            marker = _digest(*_sources(tree, component), root=tree)
             if not self._loaded(f"{component}-{tag}", marker):
                 self._load_component(build(component, tree, tag))
                 self._note(f"{component}-{tag}", marker)
@@ -85,7 +85,7 @@ def build(component: str, tree: Path = REPOSITORY, tag: str = "test") -> str:
     """
     image = f"localhost/fogbell-{component}:{tag}"
     _provide_python_base()
-    say(f"building the image of {component}")
+    say(f"building the image of {component}, {tag}")
     volumes = [f"--volume={p}:{p}:ro" for p in _PASSED_ON if p.exists()]
     _buildah(
         "bud",
@@ -141,9 +141,13 @@ def _sources(tree: Path, component: str) -> list[Path]:
     return [*fixed, *locks, *found]
 
 
-def _digest(*files: Path) -> str:
-    content = b"".join(file.read_bytes() for file in files)
-    return hashlib.sha256(content).hexdigest()[:12]
+def _digest(*files: Path, root: Path = HARNESS) -> str:
+    """Of their contents and of their names below ``root``."""
+    digest = hashlib.sha256()
+    for file in files:
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(root)}:{len(content)}:".encode() + content)
+    return digest.hexdigest()[:12]
 
 
 def _cached(name: str, digest: str, make: Callable[[Path], None]) -> Path:

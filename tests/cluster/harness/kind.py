@@ -37,6 +37,11 @@ def start() -> Path:
     return config
 
 
+def stop() -> None:
+    """Remove the cluster, if there is one."""
+    run("kind", "delete", "cluster", "--name", NAME)
+
+
 def load_components(*components: str) -> None:
     """Build the images of ``components`` with docker, and give them to the cluster."""
     for component in components:

@@ -5,6 +5,7 @@ Nothing is got and nothing is deleted: those verbs are not in the operator's Rol
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -35,6 +36,9 @@ CAMPAIGN = create_namespaced_resource(API_GROUP, API_VERSION, KIND, PLURAL)
 
 PAGE = 200
 """Campaigns in one answer of a list: each may have 64 KiB."""
+
+_RBAC = re.compile(r'User "[^"]*" cannot ')
+"""How the API server says that a role is missing; others that forbid say otherwise (tried)."""
 
 TIMEOUT = 15.0
 """Seconds that one request may take."""
@@ -179,8 +183,11 @@ def _translated() -> Iterator[None]:
 def _error(error: ApiError) -> ClusterError:
     sentence = error.status.message or "no reason given"
     match error.status.code:
-        case HTTPStatus.FORBIDDEN:
+        case HTTPStatus.FORBIDDEN if _RBAC.search(sentence):
             return ForbiddenError(sentence)
+        case HTTPStatus.FORBIDDEN:
+            # A quota, or an admission policy: whoever wrote the Campaign has to change something.
+            return RefusedError(sentence)
         case HTTPStatus.BAD_REQUEST | HTTPStatus.UNPROCESSABLE_ENTITY:
             details = error.status.details
             causes = (details.causes if details else None) or []

@@ -12,7 +12,7 @@ class ForbiddenError(ClusterError):
 class RefusedError(ClusterError):
     """What was applied is invalid; ``fields`` are the paths that Kubernetes names."""
 
-    def __init__(self, sentence: str, fields: frozenset[str]) -> None:
+    def __init__(self, sentence: str, fields: frozenset[str] = frozenset()) -> None:
         super().__init__(sentence)
         self.fields = fields
 

@@ -4,6 +4,7 @@ Whatever has happened and however often it is called, it goes by what stands in 
 MongoDB at that moment, and ends in the same.
 """
 
+import contextlib
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -179,10 +180,10 @@ class Reconciler:
     async def _apply(self, document: Json, live: CronJob | None) -> Refusal | None:
         try:
             await self.cluster.apply_cronjob(document)
-        except RefusedError as error:
-            await self._hold(live)
-            return apply_fault(error)
-        except ForbiddenError as error:
+        except (RefusedError, ForbiddenError) as error:
+            # Where it may not even do that, its Role is what has to be mended, and is what is said.
+            with contextlib.suppress(ForbiddenError):
+                await self._hold(live)
             return apply_fault(error)
         return None
 

@@ -85,7 +85,7 @@ class Turns:
                 turn.failures = 0
             except Exception as error:
                 outcome = error
-                pause = min(FIRST_PAUSE * 2**turn.failures, LONGEST_PAUSE)
+                pause = min(FIRST_PAUSE * 2.0 ** min(turn.failures, 16), LONGEST_PAUSE)
                 turn.failures += 1
                 _tell(name, error)
             finally:

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from pymongo.errors import OperationFailure
 
-from fogbell.store.database import Database, Document, StoreUnavailableError, store_call
+from fogbell.store.database import Database, Document, store_call
 from fogbell.store.indexes import OPEN_RUNS_FILTER, OPEN_RUNS_KEYS
 
 _BAD_VALUE = 2
@@ -73,8 +74,7 @@ async def open_runs(db: Database, namespace: str) -> list[OpenRun]:
     """Runs of ``namespace``'s Campaigns that are neither settled nor cancelled.
 
     Read from an index of those that a sweep is to look at, which every one of them is; but for one
-    whose expansion was given up, which sends nothing new. Raises `StoreUnavailableError` also
-    while a newer version's index is still being built.
+    whose expansion was given up, which sends nothing new.
     """
     prefix = f"{namespace}/"
     query: Document = {
@@ -98,11 +98,14 @@ async def open_runs(db: Database, namespace: str) -> list[OpenRun]:
 
 
 async def _hinted(db: Database, query: Document) -> Sequence[Mapping[str, Any]]:
-    cursor = db.notifications.find(query, {"origin.app": 1, "metadata": 1, "replays": 1})
+    found = partial(
+        db.notifications.find, query, {"origin.app": 1, "metadata": 1, "replays": 1}
+    )
     try:
-        found: list[Mapping[str, Any]] = await cursor.hint(OPEN_RUNS_KEYS).to_list(None)
+        hinted: Sequence[Mapping[str, Any]] = await found(hint=OPEN_RUNS_KEYS).to_list(None)
     except OperationFailure as error:
-        if error.code == _BAD_VALUE:
-            raise StoreUnavailableError("the index of runs that go on is not built yet") from error
-        raise
-    return found
+        if error.code != _BAD_VALUE:
+            raise
+        # After an upgrade, while that index is being built: slower, and right.
+        hinted = await found().to_list(None)
+    return hinted
