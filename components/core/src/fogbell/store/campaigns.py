@@ -98,9 +98,7 @@ async def open_runs(db: Database, namespace: str) -> list[OpenRun]:
 
 
 async def _hinted(db: Database, query: Document) -> Sequence[Mapping[str, Any]]:
-    found = partial(
-        db.notifications.find, query, {"origin.app": 1, "metadata": 1, "replays": 1}
-    )
+    found = partial(db.notifications.find, query, {"origin.app": 1, "metadata": 1, "replays": 1})
     try:
         hinted: Sequence[Mapping[str, Any]] = await found(hint=OPEN_RUNS_KEYS).to_list(None)
     except OperationFailure as error:
