@@ -5,6 +5,7 @@
 #   make test     lint, types, import contracts, then every test that needs no cluster
 #   make e2e      the tests on a real Kubernetes, which is built and started if there is none
 #   make cluster  a real Kubernetes on this machine, to use; make cluster-down removes it
+#   make bench    Fogbell and its peers on the same work; make bench-growth the rows that grow
 #   make lint     lint, types and import contracts alone
 #   make lock     lock what development, the cluster tests and each image install, with hashes
 
@@ -18,7 +19,7 @@ IMAGES := $(filter-out core client local,$(COMPONENTS))
 PYPROJECTS := $(COMPONENTS:%=components/%/pyproject.toml)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: demo up test e2e cluster cluster-down lint lock setup clean
+.PHONY: demo up test e2e cluster cluster-down bench bench-growth lint lock setup clean
 .DEFAULT_GOAL := setup
 
 setup: $(VENV)/.ready
@@ -44,10 +45,23 @@ demo: setup
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy components/core/src components/intake/src components/worker/src components/retry/src components/campaign/src components/operator/src components/client/src components/local/src tests k8s/dev docs/examples/python
+	$(BIN)/mypy components/core/src components/intake/src components/worker/src components/retry/src components/campaign/src components/operator/src components/client/src components/local/src tests bench k8s/dev docs/examples/python
 	$(BIN)/lint-imports
 
-test: lint
+# The peers that Fogbell is measured beside, and what draws the plots.
+$(VENV)/.bench: $(VENV)/.ready requirements/bench.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	@touch $@
+
+bench: $(VENV)/.bench
+	$(BIN)/python -m bench
+	$(BIN)/python -m bench.report
+
+bench-growth: $(VENV)/.bench
+	$(BIN)/python -m bench --growth
+	$(BIN)/python -m bench.report
+
+test: lint $(VENV)/.bench
 	$(BIN)/fogbell servers install --browser
 	$(BIN)/pytest --numprocesses 2 --dist worksteal
 
@@ -71,7 +85,7 @@ COMPILE := $(VENV)/lock/bin/uv pip compile --universal --generate-hashes --no-em
 
 lock: $(VENV)/bin/pip
 	$(PYTHON) -m venv $(VENV)/lock && $(VENV)/lock/bin/pip install --quiet --disable-pip-version-check uv
-	for name in dev cluster; do $(COMPILE) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
+	for name in dev cluster bench; do $(COMPILE) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 	for name in $(IMAGES); do \
 		$(PYTHON) requirements/needs.py $$name \
 			| $(COMPILE) --constraint requirements/dev.txt - -o requirements/images/$$name.txt || exit 1; \

@@ -1,0 +1,1 @@
+"""Fogbell and its peers on the same work, on the same machine, beside each other."""

@@ -1,0 +1,1 @@
+"""What a team would write with a task queue, for the same durable work that Fogbell does."""

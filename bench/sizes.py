@@ -1,0 +1,40 @@
+"""How much of everything: a full run, and a short form that only shows that all of it works."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Counts of deliveries, unless they say otherwise.
+
+    Peers get fewer than Fogbell, so that each case takes some seconds: rates are compared, not
+    times. ``workers`` are the numbers of processes to try.
+    """
+
+    rounds: int = 3
+    workers: tuple[int, ...] = (1, 2)
+    expand: int = 200_000
+    expand_peer: int = 10_000
+    work: int = 100_000
+    work_peer: int = 6_000
+    mails: int = 60_000
+    mails_peer: int = 6_000
+    source_mails: int = 200_000
+    machine: int = 200_000
+    machine_workers: tuple[int, ...] = (1, 2)
+
+
+FULL = Sizes()
+SHORT = Sizes(
+    rounds=1,
+    workers=(1,),
+    expand=300,
+    expand_peer=50,
+    work=300,
+    work_peer=50,
+    mails=300,
+    mails_peer=50,
+    source_mails=500,
+    machine=300,
+    machine_workers=(1,),
+)
