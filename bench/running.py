@@ -32,6 +32,8 @@ async def measure(ground: Ground, rows: Sequence[Row], sizes: Sizes, say: Say) -
 async def _measure_row(ground: Ground, row: Row, sizes: Sizes, say: Say) -> Measured:
     measured = Measured(row)
     say(f"{row.name}: {row.title}")
+    if row.prepare is not None:
+        await row.prepare()
     async with ground.plot(row.name) as plot:
         await seed(plot.db, row.people(sizes))
         for number in range(1, (1 if row.once else sizes.rounds) + 1):

@@ -13,6 +13,7 @@ from bench.noop import installed
 from bench.people import GROUP
 from bench.plot import ROOT, Plot, python
 from bench.proof import until
+from bench.usage import Usage
 from fogbell.identity import run_id
 from fogbell_local import environment, processes
 from fogbell_local.environment import HOST, Place, Secrets
@@ -88,6 +89,25 @@ async def start_runner(plot: Plot, content: Json, **settings: str) -> tuple[Comp
     } | settings
     component = await _start(plot, "campaign", told, place, port)
     return component, run_id(CAMPAIGN_UID, f"manual:{controller}")
+
+
+class Watch:
+    """Watches a job until it ends: what it has used is not to be seen any more after that."""
+
+    def __init__(self, component: Component) -> None:
+        self._component = component
+        self.peak = 0
+        self.at = 0.0
+
+    async def ended(self, within: float = RUN_SECONDS) -> None:
+        """Wait for its end, which has to be a good one."""
+        await until(self._look, [], within)
+        await ended(self._component)
+
+    def _look(self) -> bool:
+        program = self._component.program
+        self.peak, self.at = max(self.peak, Usage.of(program.pid).peak), time.time()
+        return program.exit_status is not None
 
 
 async def ended(component: Component, within: float = RUN_SECONDS) -> None:

@@ -110,6 +110,11 @@ class Medians:
         return [s for s in self._samples if (s.system, s.setting) == (system, setting)]
 
 
+def label(processes: int) -> str:
+    """The setting of so many processes."""
+    return "1 process" if processes == 1 else f"{processes} processes"
+
+
 def ratio(above: float | None, below: float | None) -> float | None:
     """``above / below``, or None where either is unknown, or there is nothing to divide by."""
     if above is None or not below:
@@ -122,7 +127,8 @@ class Row:
     """One line of the bench: what is measured, of whom, and what it is held against.
 
     ``figure`` is the one that is compared, in ``unit``; ``people`` is how many recipients its
-    database has. ``once``: a row that grows, and is measured in one round.
+    database has, ``prepare`` makes sure that what it needs is here. ``once``: a row that grows, and
+    is measured in one round.
     """
 
     name: str
@@ -132,5 +138,6 @@ class Row:
     cases: "Callable[[Sizes], list[Case]]"
     aims: Callable[[Medians], list[Aim]]
     people: "Callable[[Sizes], int]" = field(default=lambda _: 0)
+    prepare: Callable[[], Awaitable[None]] | None = None
     less_is_better: bool = False
     once: bool = False

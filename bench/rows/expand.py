@@ -18,7 +18,7 @@ from bench.peers.fleet import PEERS, PUBLISHERS, Peer
 from bench.plot import Plot
 from bench.proof import ProofError
 from bench.sizes import Sizes
-from bench.values import FOGBELL, Aim, Case, Figures, Medians, Row, ratio
+from bench.values import FOGBELL, Aim, Case, Figures, Medians, Row, label, ratio
 from fogbell.expansion.expander import PAGE, load_contents
 from fogbell.expansion.plan import Planner, person_of_recipient
 from fogbell.store import notifications, recipients
@@ -37,7 +37,7 @@ def cases(sizes: Sizes) -> list[Case]:
     for name in PUBLISHERS:
         for count in sizes.workers:
             measure = partial(_peer, publishers[name], sizes.expand_peer, count)
-            found.append(Case(name, f"{count} processes", measure, count))
+            found.append(Case(name, label(count), measure, count))
     return found
 
 

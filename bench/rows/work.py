@@ -1,18 +1,13 @@
-"""``work``: claim, a send that does nothing, record, acknowledge.
-
-Everything is expanded before. Rates are by MongoDB's clock, from the first settled to the last: the
-start of processes is left out for everyone.
-"""
+"""``work``: claim, a send that does nothing, record, acknowledge."""
 
 from functools import partial
 
-from bench import subject
+from bench import working
 from bench.peers.fleet import NAMES, PEERS, Peer
 from bench.plot import Plot
-from bench.proof import all_settled, settled_once
 from bench.sizes import Sizes
-from bench.usage import Usage
-from bench.values import FOGBELL, Aim, Case, Figures, Medians, Row, ratio
+from bench.subject import SHORT_CONTENT
+from bench.values import FOGBELL, Aim, Case, Figures, Medians, Row, label, ratio
 
 
 def cases(sizes: Sizes) -> list[Case]:
@@ -28,46 +23,12 @@ def cases(sizes: Sizes) -> list[Case]:
     return found
 
 
-def label(processes: int) -> str:
-    """The setting of so many processes."""
-    return "1 process" if processes == 1 else f"{processes} processes"
-
-
 async def _fogbell(plot: Plot, count: int, processes: int) -> Figures:
-    component, _ = await subject.start_runner(plot, subject.SHORT_CONTENT)
-    await subject.ended(component)
-    before = plot.server_usage()
-    workers = await subject.start_workers(plot, processes, **subject.NOOP)
-    programs = [worker.program for worker in workers]
-    await all_settled(plot, programs)
-    span = await settled_once(plot, count)
-    used = [Usage.of(program.pid) for program in programs]
-    return {
-        "rate": span.rate,
-        "rate_per_process": span.rate / processes,
-        "seconds": span.seconds,
-        "cpu_own": sum(u.cpu for u in used),
-        "peak_mb": max(u.peak for u in used) / 1e6,
-        **plot.used_since(before),
-    }
+    return await working.fogbell(plot, SHORT_CONTENT, count, processes)
 
 
 async def _peer(peer: Peer, plot: Plot, count: int, processes: int) -> Figures:
-    place = await peer.place(plot)
-    await peer.expand(plot, place, count)
-    before = plot.server_usage()
-    programs = await peer.start(plot, place, processes)
-    await all_settled(plot, programs)
-    span = await settled_once(plot, count)
-    used = [Usage.of(program.pid) for program in programs]
-    return {
-        "rate": span.rate,
-        "rate_per_process": span.rate / processes,
-        "seconds": span.seconds,
-        "cpu_own": sum(u.cpu for u in used),
-        "peak_mb": sum(u.peak for u in used) / 1e6,
-        **plot.used_since(before),
-    }
+    return await working.peer(peer, plot, count, processes)
 
 
 def aims(medians: Medians) -> list[Aim]:

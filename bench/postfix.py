@@ -1,0 +1,126 @@
+"""``smtp-sink`` and ``smtp-source`` of Postfix: a relay that takes all, and the fastest sender.
+
+Where they are not installed, Debian's packages are unpacked into a cache: installing Postfix would
+start a mail server. Sources: smtp-sink(1), smtp-source(1).
+"""
+
+import asyncio
+import os
+import re
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.plot import Plot
+from bench.proof import ProofError, until
+from fogbell_local.processes import Program
+from fogbell_local.servers import ServerError
+from fogbell_local.servers.ports import free_ports
+
+CACHE = Path("~/.cache/fogbell/postfix").expanduser()
+PACKAGES = ("postfix", "libicu72", "libdb5.3", "libnsl2", "libtirpc3")
+"""Postfix, and those libraries of its that a small Debian 12 may lack."""
+
+MAIL_BYTES = 2048
+SESSIONS = 20
+_BACKLOG = "1000"
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """One smtp-sink. It counts what it takes, and keeps nothing."""
+
+    program: Program
+    port: int
+
+    @property
+    def url(self) -> str:
+        """As a worker is told."""
+        return f"smtp://127.0.0.1:{self.port}"
+
+    @property
+    def mails(self) -> int:
+        """How many it has taken."""
+        found = re.findall(rb"mesg=(\d+)", _end(self.program.log))
+        return int(found[-1]) if found else 0
+
+    async def took(self, expected: int) -> None:
+        """Raises ProofError unless it has taken so many mails.
+
+        Every record has been checked to hold one acceptance: so each mail came once.
+        """
+        if self.mails != expected:
+            raise ProofError(f"expected {expected} mails at the sink, not {self.mails}")
+
+
+async def start_sink(plot: Plot) -> Sink:
+    """Start one, which ends with the sample."""
+    port = free_ports(1)[0]
+    # As root it wants to be told whom to become.
+    user = ["-u", "nobody"] if os.geteuid() == 0 else []
+    command = [str(_program("smtp-sink")), "-c", *user, f"127.0.0.1:{port}", _BACKLOG]
+    program = await plot.start("smtp-sink", command, _environment())
+    await until(lambda: _listens(port), [program])
+    return Sink(program, port)
+
+
+async def source(plot: Plot, sink: Sink, mails: int) -> float:
+    """The seconds in which smtp-source sends so many mails of two kilobytes."""
+    told = ["-d", "-s", str(SESSIONS), "-m", str(mails), "-l", str(MAIL_BYTES)]
+    who = ["-f", "bell@fogbell.example", "-t", "r00000000@example.org"]
+    command = [str(_program("smtp-source")), *told, *who, f"127.0.0.1:{sink.port}"]
+    began = time.monotonic()
+    program = await plot.start("smtp-source", command, _environment())
+    await plot.output("smtp-source", program, within=120)
+    return time.monotonic() - began
+
+
+def _end(path: Path) -> bytes:
+    """The last of what the counters have said."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 200))
+        return file.read()
+
+
+def _listens(port: int) -> bool:
+    """Whether the port is taken, asked of the kernel: a connection would count as a session."""
+    wanted = f"0100007F:{port:04X}"
+    lines = Path("/proc/net/tcp").read_text().splitlines()
+    return any(wanted in line and line.split()[3] == "0A" for line in lines)
+
+
+def _program(name: str) -> Path:
+    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])
+    if installed := shutil.which(name, path=path):
+        return Path(installed)
+    return CACHE / "usr" / "sbin" / name
+
+
+def _environment() -> dict[str, str]:
+    """Where the cache's libraries are; behind them come the system's."""
+    folders = [CACHE / "usr/lib/postfix", *sorted((CACHE / "usr/lib").glob("*-linux-gnu*"))]
+    return {"LD_LIBRARY_PATH": os.pathsep.join(map(str, folders))}
+
+
+async def provide() -> None:
+    """Make sure that both are here. Raises ServerError where they cannot be had."""
+    if not _program("smtp-sink").exists():
+        await asyncio.to_thread(_unpack)
+
+
+def _unpack() -> None:
+    if shutil.which("apt-get") is None:
+        raise ServerError("no smtp-sink here: install Postfix's, which is in its package")
+    downloads = CACHE / "downloads"
+    downloads.mkdir(parents=True, exist_ok=True)
+    run = subprocess.run(
+        ["apt-get", "-qq", "download", *PACKAGES],
+        cwd=downloads, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if run.returncode != 0:
+        raise ServerError(f"apt-get download failed: {run.stderr[-800:]}")
+    for package in sorted(downloads.glob("*.deb")):
+        subprocess.run(["dpkg", "-x", str(package), str(CACHE)], check=True)
