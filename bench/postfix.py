@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.plot import Plot
-from bench.proof import ProofError, until
+from bench.proof import ProofError, listens, until
 from fogbell_local.processes import Program
 from fogbell_local.servers import ServerError
 from fogbell_local.servers.ports import free_ports
@@ -62,7 +62,7 @@ async def start_sink(plot: Plot) -> Sink:
     user = ["-u", "nobody"] if os.geteuid() == 0 else []
     command = [str(_program("smtp-sink")), "-c", *user, f"127.0.0.1:{port}", _BACKLOG]
     program = await plot.start("smtp-sink", command, _environment())
-    await until(lambda: _listens(port), [program])
+    await until(lambda: listens(port), [program])
     return Sink(program, port)
 
 
@@ -83,13 +83,6 @@ def _end(path: Path) -> bytes:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - 200))
         return file.read()
-
-
-def _listens(port: int) -> bool:
-    """Whether the port is taken, asked of the kernel: a connection would count as a session."""
-    wanted = f"0100007F:{port:04X}"
-    lines = Path("/proc/net/tcp").read_text().splitlines()
-    return any(wanted in line and line.split()[3] == "0A" for line in lines)
 
 
 def _program(name: str) -> Path:

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from bench.plot import Plot, raw
@@ -40,7 +41,7 @@ class Span:
         return self.behind_first / self.seconds if self.seconds else 0.0
 
 
-async def all_settled(plot: Plot, programs: list[Program], within: float = 300.0) -> None:
+async def all_settled(plot: Plot, programs: list[Program], within: float = 120.0) -> None:
     """Wait until no delivery is outstanding, as long as ``programs`` run.
 
     Only what is outstanding has ``sweep_at``, and both sides have a partial index on it.
@@ -57,6 +58,13 @@ async def until(check: Callable[[], bool], programs: list[Program], within: floa
         while not check():
             alive(programs)
             await asyncio.sleep(POLL_SECONDS / 5)
+
+
+def listens(port: int) -> bool:
+    """Whether a port of loopback is taken, asked of the kernel: nobody notices the question."""
+    wanted = f"0100007F:{port:04X}"
+    lines = Path("/proc/net/tcp").read_text().splitlines()
+    return any(wanted in line and line.split()[3] == "0A" for line in lines)
 
 
 def alive(programs: list[Program]) -> None:

@@ -8,7 +8,8 @@ class Sizes:
     """Counts of deliveries, unless they say otherwise.
 
     Peers get fewer than Fogbell, so that each case takes some seconds: rates are compared, not
-    times. ``workers`` are the numbers of processes to try.
+    times. ``workers`` are the numbers of processes to try, ``accept`` pairs
+    of a concurrency and a number of posts.
     """
 
     rounds: int = 3
@@ -22,6 +23,7 @@ class Sizes:
     source_mails: int = 200_000
     machine: int = 200_000
     machine_workers: tuple[int, ...] = (1, 2)
+    accept: tuple[tuple[int, int], ...] = ((1, 1_000), (32, 10_000), (256, 20_000))
 
 
 FULL = Sizes()
@@ -37,4 +39,5 @@ SHORT = Sizes(
     source_mails=500,
     machine=300,
     machine_workers=(1,),
+    accept=((1, 20), (32, 100), (256, 300)),
 )

@@ -3,11 +3,14 @@
 import asyncio
 import json
 import os
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
+
+import httpx2
 
 from bench.noop import installed
 from bench.people import GROUP
@@ -116,6 +119,15 @@ async def ended(component: Component, within: float = RUN_SECONDS) -> None:
     await until(lambda: program.exit_status is not None, [], within)
     if program.exit_status != 0:
         raise RuntimeError(f"it ended with {program.exit_status}:\n{program.tail()}")
+
+
+async def confirms(intake: Component) -> bool:
+    """Whether anything it has published was confirmed: it accepts before it has a broker, and the
+    sweep would publish what it accepted by then.
+    """
+    url = f"http://{HOST}:{intake.metrics_port}/metrics"
+    response = await asyncio.to_thread(httpx2.get, url, trust_env=False)
+    return re.search(r'outcome="confirmed"\} [1-9]', response.text) is not None
 
 
 async def ready(components: list[Component], within: float = 60.0) -> None:
