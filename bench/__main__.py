@@ -12,14 +12,22 @@ import uvloop
 
 from bench import machine, results, table
 from bench.plot import ROOT, Ground
-from bench.rows import accept, email, expand, work
+from bench.rows import accept, email, expand, inbox, isolation, work
 from bench.rows import machine as whole_machine
 from bench.running import measure
 from bench.sizes import FULL, SHORT, Sizes
 from bench.values import Row
 from fogbell_local.servers import install
 
-ROWS: tuple[Row, ...] = (expand.ROW, work.ROW, email.ROW, whole_machine.ROW, accept.ROW)
+ROWS: tuple[Row, ...] = (
+    expand.ROW,
+    work.ROW,
+    email.ROW,
+    whole_machine.ROW,
+    accept.ROW,
+    isolation.ROW,
+    inbox.ROW,
+)
 GROWTH: tuple[Row, ...] = ()
 RESULTS = ROOT / "bench" / "results"
 

@@ -8,7 +8,7 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -163,3 +163,49 @@ def quantile(values: Sequence[float], share: float) -> float:
 def milliseconds(values: Sequence[float]) -> dict[str, float]:
     """The usual figures of latencies in seconds."""
     return {f"p{share}_ms": quantile(values, share / 100) * 1000 for share in (50, 99)}
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """An answer, and when its request was to be sent and when it came (`time.time`)."""
+
+    answer: Answer
+    due_at: float
+    answered_at: float
+
+    @property
+    def seconds(self) -> float:
+        """Counted from when it was due: a server that is late delays nobody's clock."""
+        return self.answered_at - self.due_at
+
+
+class Pacer:
+    """Sends requests at their times, whatever becomes of those before."""
+
+    def __init__(self, port: int, per_second: float) -> None:
+        self._port = port
+        self._pause = 1 / per_second
+        self._idle: list[Connection] = []
+        self.timed: list[Timed] = []
+
+    async def send(self, requests: Iterable[bytes]) -> list[Timed]:
+        """Send all of them, and wait for the answers."""
+        loop = asyncio.get_running_loop()
+        start, tasks = loop.time(), []
+        for number, request in enumerate(requests):
+            await asyncio.sleep(start + number * self._pause - loop.time())
+            tasks.append(asyncio.create_task(self._one(request)))
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for connection in self._idle:
+                connection.close()
+            self._idle.clear()
+        return self.timed
+
+    async def _one(self, request: bytes) -> None:
+        due_at = time.time()
+        connection = self._idle.pop() if self._idle else await Connection.open(self._port)
+        answer = await connection.request(request)
+        self.timed.append(Timed(answer, due_at, time.time()))
+        self._idle.append(connection)

@@ -24,6 +24,14 @@ class Sizes:
     machine: int = 200_000
     machine_workers: tuple[int, ...] = (1, 2)
     accept: tuple[tuple[int, int], ...] = ((1, 1_000), (32, 10_000), (256, 20_000))
+    isolation_bulk: int = 200_000
+    isolation_posts: int = 500
+    streams: int = 1_000
+    inbox_posts: int = 1_000
+    growth: tuple[int, ...] = (10_000, 100_000, 1_000_000)
+    stored: tuple[int, ...] = (10_000, 1_000_000, 5_000_000)
+    sweeps: int = 10
+    due: int = 1_000
 
 
 FULL = Sizes()
@@ -40,4 +48,12 @@ SHORT = Sizes(
     machine=300,
     machine_workers=(1,),
     accept=((1, 20), (32, 100), (256, 300)),
+    isolation_bulk=1_000,
+    isolation_posts=20,
+    streams=20,
+    inbox_posts=40,
+    growth=(100, 300),
+    stored=(100, 300),
+    sweeps=2,
+    due=50,
 )
