@@ -12,7 +12,7 @@ import uvloop
 
 from bench import machine, results, table
 from bench.plot import ROOT, Ground
-from bench.rows import accept, email, expand, inbox, isolation, work
+from bench.rows import accept, email, expand, inbox, isolation, memory, progress, sweep, work
 from bench.rows import machine as whole_machine
 from bench.running import measure
 from bench.sizes import FULL, SHORT, Sizes
@@ -28,7 +28,7 @@ ROWS: tuple[Row, ...] = (
     isolation.ROW,
     inbox.ROW,
 )
-GROWTH: tuple[Row, ...] = ()
+GROWTH: tuple[Row, ...] = (memory.ROW, sweep.ROW, progress.ROW)
 RESULTS = ROOT / "bench" / "results"
 
 
