@@ -37,7 +37,9 @@ def main() -> int:
     told = _arguments()
     offered = {row.name: row for row in (*ROWS, *GROWTH)}
     named = told.rows or [row.name for row in (GROWTH if told.growth else ROWS)]
-    run = perform([offered[name] for name in named], SHORT if told.short else FULL, told.results)
+    # Figures of a short run mean nothing: it is kept only where it is told to be.
+    folder = told.results or (None if told.short else RESULTS)
+    run = perform([offered[name] for name in named], SHORT if told.short else FULL, folder)
     for line in table.lines(run):
         _say(line)
     return 1 if run["faults"] else 0
@@ -64,7 +66,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("rows", nargs="*", choices=[[], *names], help="default: all but growing")
     parser.add_argument("--growth", action="store_true", help="the growing rows instead")
     parser.add_argument("--short", action="store_true", help="tiny sizes: figures mean nothing")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="where runs are kept")
+    parser.add_argument("--results", type=Path, help="where the run is kept")
     return parser.parse_args()
 
 

@@ -191,12 +191,12 @@ class Pacer:
     async def send(self, requests: Iterable[bytes]) -> list[Timed]:
         """Send all of them, and wait for the answers."""
         loop = asyncio.get_running_loop()
-        start, tasks = loop.time(), []
-        for number, request in enumerate(requests):
-            await asyncio.sleep(start + number * self._pause - loop.time())
-            tasks.append(asyncio.create_task(self._one(request)))
+        start = loop.time()
         try:
-            await asyncio.gather(*tasks)
+            async with asyncio.TaskGroup() as group:
+                for number, request in enumerate(requests):
+                    await asyncio.sleep(start + number * self._pause - loop.time())
+                    group.create_task(self._one(request))
         finally:
             for connection in self._idle:
                 connection.close()

@@ -29,9 +29,12 @@ async def _measured(plot: Plot, size: Size) -> Figures:
 
     async def ask(path: str) -> None:
         connection = await Connection.open(port)
-        while True:
-            await connection.request(get(path, HEADERS))
-            await asyncio.sleep(ASK_SECONDS)
+        try:
+            while True:
+                await connection.request(get(path, HEADERS))
+                await asyncio.sleep(ASK_SECONDS)
+        finally:
+            connection.close()
 
     run = await run_of(plot, size, ask)
     own = {"runner": run.runner_peak, "worker": run.worker_peak, "intake": _peak(intake)}
