@@ -28,8 +28,6 @@ CACHE_GB = 1.0
 CORES = 2
 """What RabbitMQ may use, as MongoDB may: `fogbell_local` would give it one, for quick tests."""
 
-STOP_SECONDS = 15.0
-
 
 @dataclass(frozen=True, slots=True)
 class Ground:
@@ -60,7 +58,7 @@ class Ground:
             await ensure_indexes(database)
             yield plot
         finally:
-            await plot.stop_all()
+            await plot.kill_all()
             await plot.delete_queues()
             await database.client.drop_database(own)
             database.close()
@@ -117,25 +115,21 @@ class Plot:
         async with asyncio.timeout(within):
             while program.exit_status is None:
                 await asyncio.sleep(0.01)
-        await self.stop([program])
+        self.started.remove(program)
+        await asyncio.to_thread(program.kill)
         text = program.log.read_text(errors="replace")
         if program.exit_status != 0:
             raise RuntimeError(f"{label} ended with {program.exit_status}:\n{text[-2000:]}")
         return text
 
-    async def stop(self, programs: Sequence[Program]) -> None:
-        """SIGTERM for all of them at once, SIGKILL for those that take too long."""
-        for program in programs:
-            self.started.remove(program)
-        await asyncio.gather(*(asyncio.to_thread(p.terminate, STOP_SECONDS) for p in programs))
-
-    async def stop_all(self) -> None:
-        """Stop whatever still runs."""
-        await self.stop(list(self.started))
+    async def kill_all(self) -> None:
+        """End whatever still runs, at once: what it did is measured and held to account."""
+        programs, self.started = self.started, []
+        await asyncio.gather(*(asyncio.to_thread(program.kill) for program in programs))
 
     async def clear(self) -> None:
         """Nothing of a sample is left for the next: no process, no record, no message."""
-        await self.stop_all()
+        await self.kill_all()
         for collection in (self.db.deliveries, self.db.notifications, self.db.state):
             await collection.drop()
         await self.delete_queues()

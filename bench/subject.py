@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,6 +19,9 @@ from bench.plot import ROOT, Plot, python
 from bench.proof import until
 from bench.usage import Usage
 from fogbell.identity import run_id
+from fogbell.model.campaign import CampaignSpec, Firing
+from fogbell.model.notification import Notification
+from fogbell_campaign.run import Run
 from fogbell_local import environment, processes
 from fogbell_local.environment import HOST, Place, Secrets
 from fogbell_local.processes import Program
@@ -78,10 +82,8 @@ async def start_intake(plot: Plot, **settings: str) -> tuple[Component, int]:
 async def start_runner(plot: Plot, content: Json, **settings: str) -> tuple[Component, UUID]:
     """Start the runner of a campaign to everyone of the directory; also its run's id."""
     place, port, controller = _place(plot), free_ports(1)[0], str(uuid4())
-    spec = {"schedule": "0 2 * * *", "audience": {"groups": [GROUP]}, "channels": ["email"],
-            "content": content}  # fmt: skip
     told = {
-        "FOGBELL_CAMPAIGN__SPEC": json.dumps(spec),
+        "FOGBELL_CAMPAIGN__SPEC": json.dumps(_spec(content)),
         "FOGBELL_CAMPAIGN__NAMESPACE": "bench",
         "FOGBELL_CAMPAIGN__NAME": "bench",
         "FOGBELL_CAMPAIGN__UID": CAMPAIGN_UID,
@@ -92,6 +94,23 @@ async def start_runner(plot: Plot, content: Json, **settings: str) -> tuple[Comp
     } | settings
     component = await _start(plot, "campaign", told, place, port)
     return component, run_id(CAMPAIGN_UID, f"manual:{controller}")
+
+
+def run_notification(now: datetime) -> Notification:
+    """What the runner of such a campaign stores."""
+    spec = CampaignSpec.model_validate(_spec(SHORT_CONTENT))
+    run = Run(spec, "bench", "bench", CAMPAIGN_UID, Firing("manual:bench"))
+    return run.notification(None, now)
+
+
+def _spec(content: Json) -> Json:
+    """A campaign to everyone."""
+    return {
+        "schedule": "0 2 * * *",
+        "audience": {"groups": [GROUP]},
+        "channels": ["email"],
+        "content": content,
+    }
 
 
 class Watch:

@@ -19,8 +19,8 @@ from bench.plot import Plot
 from bench.proof import ProofError
 from bench.sizes import Sizes
 from bench.values import FOGBELL, Aim, Case, Figures, Medians, Row, label, ratio
-from fogbell.expansion.expander import PAGE, load_contents
-from fogbell.expansion.plan import Planner, person_of_recipient
+from fogbell.expansion.expander import PAGE
+from fogbell.expansion.plan import Contents, Planner, person_of_recipient
 from fogbell.store import notifications, recipients
 from fogbell.store.deliveries import delivery_document
 
@@ -74,12 +74,8 @@ async def _insert(plot: Plot, at_once: int) -> Figures:
 
 
 async def _pages(plot: Plot) -> list[list[Document]]:
-    """What an expansion to everyone would insert, in its pages."""
-    component, run = await subject.start_runner(plot, subject.SHORT_CONTENT)
-    await subject.ended(component)
-    stored = await notifications.get(plot.db, run)
-    assert stored is not None
-    planner = Planner(await load_contents(plot.db, stored))
+    """What an expansion to everyone inserts, in its pages."""
+    planner = Planner(Contents(subject.run_notification(plot.db.clock.now()), None))
     pages: list[list[Document]] = []
     after: str | None = None
     while found := await recipients.walk(plot.db, everyone=True, after=after, limit=PAGE):
@@ -87,7 +83,6 @@ async def _pages(plot: Plot) -> list[list[Document]]:
         new = await planner.deliveries([person_of_recipient(r) for r in found])
         now = plot.db.clock.now()
         pages.append([delivery_document(d, now, timedelta(seconds=30)) for d in new])
-    await plot.clear()
     return pages
 
 
