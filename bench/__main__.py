@@ -12,7 +12,7 @@ import uvloop
 
 from bench import machine, results, table
 from bench.plot import ROOT, Ground
-from bench.rows import accept, email, expand, inbox, isolation, memory, progress, sweep, work
+from bench.rows import accept, email, expand, inbox, isolation, memory, progress, sweep, tune, work
 from bench.rows import machine as whole_machine
 from bench.running import measure
 from bench.sizes import FULL, SHORT, Sizes
@@ -29,13 +29,14 @@ ROWS: tuple[Row, ...] = (
     inbox.ROW,
 )
 GROWTH: tuple[Row, ...] = (memory.ROW, sweep.ROW, progress.ROW)
+TUNING: tuple[Row, ...] = (tune.ROW,)
 RESULTS = ROOT / "bench" / "results"
 
 
 def main() -> int:
     """Run what the command line asks for."""
     told = _arguments()
-    offered = {row.name: row for row in (*ROWS, *GROWTH)}
+    offered = {row.name: row for row in (*ROWS, *GROWTH, *TUNING)}
     named = told.rows or [row.name for row in (GROWTH if told.growth else ROWS)]
     # Figures of a short run mean nothing: it is kept only where it is told to be.
     folder = told.results or (None if told.short else RESULTS)
@@ -62,7 +63,7 @@ def perform(rows: list[Row], sizes: Sizes, folder: Path | None) -> results.Json:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    names = [row.name for row in (*ROWS, *GROWTH)]
+    names = [row.name for row in (*ROWS, *GROWTH, *TUNING)]
     parser.add_argument("rows", nargs="*", choices=[[], *names], help="default: all but growing")
     parser.add_argument("--growth", action="store_true", help="the growing rows instead")
     parser.add_argument("--short", action="store_true", help="tiny sizes: figures mean nothing")

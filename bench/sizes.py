@@ -16,10 +16,10 @@ class Sizes:
     workers: tuple[int, ...] = (1, 2)
     expand: int = 200_000
     expand_peer: int = 10_000
-    work: int = 100_000
-    work_peer: int = 6_000
-    mails: int = 60_000
-    mails_peer: int = 6_000
+    work: int = 60_000
+    work_peer: int = 4_000
+    mails: int = 40_000
+    mails_peer: int = 3_000
     source_mails: int = 200_000
     machine: int = 200_000
     machine_workers: tuple[int, ...] = (1, 2)

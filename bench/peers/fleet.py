@@ -1,6 +1,6 @@
 """The peers as systems under measurement: how each is started, and at which settings.
 
-The numbers of threads and tasks are those that did best here; README.md has the sweep.
+The numbers of threads and tasks are those that did best on two cores: `bench.rows.tune`.
 """
 
 import re
@@ -19,7 +19,7 @@ class Peer:
     """One system in one way of running it.
 
     ``publisher`` is its name for `bench.peers.expand`; ``concurrency`` is what one process does at
-    once. A worker of prefork pool is one process for each, so it is given ``processes`` there.
+    once; Celery's prefork pool has a child process for each.
     """
 
     name: str
@@ -109,7 +109,7 @@ PEERS: tuple[Peer, ...] = (
     CeleryPrefork("celery-prefork", "celery", concurrency=4),
     CeleryThreads("celery-threads", "celery", concurrency=16),
     Dramatiq("dramatiq", "dramatiq", concurrency=16),
-    Taskiq("taskiq", "taskiq", concurrency=100, prefetch=200),
+    Taskiq("taskiq", "taskiq", concurrency=50, prefetch=100),
 )
 PUBLISHERS = ("celery", "dramatiq", "taskiq")
 NAMES = [peer.name for peer in PEERS]
