@@ -1,13 +1,11 @@
-"""What a bench is made of: rows of cases, measured in rounds, held against aims. Pure."""
+"""What a bench is made of: rows of cases, measured in rounds, held against aims."""
 
 import statistics
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from bench.plot import Plot
-    from bench.sizes import Sizes
+from bench.plot import Plot
+from bench.sizes import Sizes
 
 Figures = Mapping[str, float]
 """What one measurement gave, by name: ``rate`` is in whatever its row counts, a second."""
@@ -17,15 +15,11 @@ FOGBELL = "fogbell"
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One system at one setting, and how it is measured once.
-
-    ``processes`` is how many of its own the system uses: what a figure per process is divided by.
-    """
+    """One system at one setting, and how it is measured once."""
 
     system: str
     setting: str
-    measure: "Callable[[Plot], Awaitable[Figures]]"
-    processes: int = 1
+    measure: Callable[[Plot], Awaitable[Figures]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +129,9 @@ class Row:
     title: str
     figure: str
     unit: str
-    cases: "Callable[[Sizes], list[Case]]"
+    cases: Callable[[Sizes], list[Case]]
     aims: Callable[[Medians], list[Aim]]
-    people: "Callable[[Sizes], int]" = field(default=lambda _: 0)
+    people: Callable[[Sizes], int] = field(default=lambda _: 0)
     prepare: Callable[[], Awaitable[None]] | None = None
     less_is_better: bool = False
     once: bool = False

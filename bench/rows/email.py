@@ -18,14 +18,14 @@ SOURCE = "smtp-source"
 def cases(sizes: Sizes) -> list[Case]:
     """Fogbell, the ceiling, and every peer."""
     found = [
-        Case(FOGBELL, label(n), partial(_fogbell, count=sizes.mails, processes=n), n)
+        Case(FOGBELL, label(n), partial(_fogbell, count=sizes.mails, processes=n))
         for n in sizes.workers
     ]
     found.append(Case(SOURCE, "alone", partial(_source, count=sizes.source_mails)))
     for peer in PEERS:
         for n in sizes.workers:
             measure = partial(_peer, peer, count=sizes.mails_peer, processes=n)
-            found.append(Case(peer.name, label(n), measure, n))
+            found.append(Case(peer.name, label(n), measure))
     return found
 
 

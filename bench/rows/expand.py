@@ -37,7 +37,7 @@ def cases(sizes: Sizes) -> list[Case]:
     for name in PUBLISHERS:
         for count in sizes.workers:
             measure = partial(_peer, publishers[name], sizes.expand_peer, count)
-            found.append(Case(name, label(count), measure, count))
+            found.append(Case(name, label(count), measure))
     return found
 
 

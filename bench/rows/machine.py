@@ -22,7 +22,7 @@ LARGEST_PROCESS_MB = 150.0
 def cases(sizes: Sizes) -> list[Case]:
     """Fogbell with several numbers of workers."""
     return [
-        Case(FOGBELL, f"{n} workers", partial(_campaign, count=sizes.machine, workers=n), n)
+        Case(FOGBELL, f"{n} workers", partial(_campaign, count=sizes.machine, workers=n))
         for n in sizes.machine_workers
     ]
 

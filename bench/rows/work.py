@@ -13,13 +13,13 @@ from bench.values import FOGBELL, Aim, Case, Figures, Medians, Row, label, ratio
 def cases(sizes: Sizes) -> list[Case]:
     """Fogbell and every peer, with each number of processes."""
     found = [
-        Case(FOGBELL, label(n), partial(_fogbell, count=sizes.work, processes=n), n)
+        Case(FOGBELL, label(n), partial(_fogbell, count=sizes.work, processes=n))
         for n in sizes.workers
     ]
     for peer in PEERS:
         for n in sizes.workers:
             measure = partial(_peer, peer, count=sizes.work_peer, processes=n)
-            found.append(Case(peer.name, label(n), measure, n))
+            found.append(Case(peer.name, label(n), measure))
     return found
 
 
