@@ -1,8 +1,11 @@
-"""A whole run of some size with one worker whose sends do nothing, watched while it goes on."""
+"""A whole run of some size with one worker whose sends do nothing, watched while it goes on.
+
+Retry sweeps beside it: it writes how far a large run is, for who asks.
+"""
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 
 from bench import subject
@@ -45,16 +48,24 @@ async def run_of(plot: Plot, size: Size, meanwhile: Callable[[str], Awaitable[No
     (worker,) = await subject.start_workers(plot, 1, **NOOP)
     runner, run = await subject.start_runner(plot, SHORT_CONTENT)
     watch = Watch(runner)
-    beside = asyncio.create_task(_begun(plot, meanwhile, f"/v1/notifications/{run}"))
-    try:
+    asking = _begun(plot, meanwhile, f"/v1/notifications/{run}")
+    async with _beside(subject.sweep_on(plot)), _beside(asking):
         await watch.ended()
         await all_settled(plot, [worker.program], LONGEST)
-    finally:
-        beside.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await beside
     span = await settled_once(plot, size.count)
     return Run(watch.peak, Usage.of(worker.program.pid).peak, span.seconds)
+
+
+@contextlib.asynccontextmanager
+async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """``work`` goes on during the block, and is cancelled at its end. Raises what it has raised."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 async def _begun(plot: Plot, meanwhile: Callable[[str], Awaitable[None]], path: str) -> None:

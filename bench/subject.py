@@ -96,6 +96,16 @@ async def start_runner(plot: Plot, content: Json, **settings: str) -> tuple[Comp
     return component, run_id(CAMPAIGN_UID, f"manual:{controller}")
 
 
+async def sweep_on(plot: Plot) -> None:
+    """Run one window of retry after another, as its CronJob does, until cancelled."""
+    while True:
+        place, port = _place(plot), free_ports(1)[0]
+        told = environment.retry(processes.job_name(time.time()), port)
+        window = await _start(plot, "retry", told, place, port)
+        await ended(window)
+        plot.started.remove(window.program)
+
+
 def run_notification(now: datetime) -> Notification:
     """What the runner of such a campaign stores."""
     spec = CampaignSpec.model_validate(_spec(SHORT_CONTENT))

@@ -12,7 +12,7 @@ from bench.sizes import Sizes
 from bench.subject import HEADERS
 from bench.values import FOGBELL, Aim, Case, Figures, Medians, Row
 
-ASKS_A_SECOND = 20
+ASKS_A_SECOND = 5
 
 
 def cases(sizes: Sizes) -> list[Case]:
