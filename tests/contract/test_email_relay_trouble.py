@@ -12,7 +12,7 @@ from tests.support.smtp import CLOSE, HELLO, PLAIN_HELLO, SILENCE, Answers, rela
 from tests.support.waiting import eventually
 
 from fogbell.model.content import EmailContent
-from fogbell.model.outcome import Outcome, Reply
+from fogbell.model.outcome import Attempt, Outcome, Reply
 
 BIG = EmailContent(subject="Big", text="0123456789 " * 18_000)
 
@@ -172,7 +172,7 @@ async def test_a_connection_that_spoke_unasked_is_not_used_again() -> None:
         await channel.send(work())
         for writer in server.writers:
             writer.write(b"250 by the way\r\n")
-        await eventually(lambda: not channel.pool._idle[0].usable)
+        await eventually(lambda: channel.pool.idle == 0)
         reply = (await channel.send(work())).reply
     assert reply.outcome is Outcome.ACCEPTED
     assert (server.sessions, len(server.mails)) == (2, 2)
@@ -266,9 +266,10 @@ async def test_whatever_the_relay_does_every_send_ends_in_time_and_every_slot_is
         sender(server.port, connections=2, send_timeout=0.15, connect_timeout=0.1) as channel,
     ):
         started = time.monotonic()
-        attempts = await asyncio.gather(*(channel.send(work()) for _ in range(3)))
+        sends = await asyncio.gather(*(channel.sender.send(work()) for _ in range(6)))
         assert time.monotonic() - started < 2
-        assert channel.pool.in_use == 0
-        assert all(attempt.reply.reason != "internal_error" for attempt in attempts)
-        accepted = [a for a in attempts if a.reply.outcome is Outcome.ACCEPTED]
+        assert (channel.pool.in_use, channel.pool.open) == (0, channel.pool.idle)
+        replies = [sent.reply for sent in sends if isinstance(sent, Attempt)]
+        assert all(reply.reason != "internal_error" for reply in replies)
+        accepted = [reply for reply in replies if reply.outcome is Outcome.ACCEPTED]
         assert len(accepted) <= len(server.mails)

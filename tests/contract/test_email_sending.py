@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from email.message import EmailMessage
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from tests.support.waiting import eventually
 
 from fogbell.model.content import EmailContent
 from fogbell.model.outcome import Outcome
-from fogbell_worker.channels.email import provider
+from fogbell_worker.channels.email import outgoing, session
 
 UNPROTECTED = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
 PASSWORD = "s3cret/:@"
@@ -297,15 +298,24 @@ async def test_a_content_is_compiled_once_for_a_notification_and_few_are_kept(
     assert len(server.mails) == 4
 
 
-async def test_a_mistake_of_ours_is_transient_and_logged_without_content(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("module", "name", "outcome"),
+    [
+        (outgoing, "stuff_dots", Outcome.TRANSIENT),
+        (session, "Transaction", Outcome.TRANSIENT),
+        (session, "DOT", Outcome.AMBIGUOUS),
+    ],
+)
+async def test_a_mistake_of_ours_costs_one_mail_and_is_logged_without_content(
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, outcome: Outcome
 ) -> None:
     async with relay() as server, sender(server.port) as channel:
         given = work()
-        monkeypatch.setattr(provider, "transact", None)
-        with structlog.testing.capture_logs() as logs:
+        with monkeypatch.context() as mistaken, structlog.testing.capture_logs() as logs:
+            mistaken.setattr(module, name, None)
             reply = (await channel.send(given)).reply
-    assert (reply.outcome, reply.reason) == (Outcome.TRANSIENT, "internal_error")
+        assert (await channel.send(work())).reply.outcome is Outcome.ACCEPTED
+    assert (reply.outcome, reply.reason) == (outcome, "internal_error")
     assert logs[0]["delivery_id"] == str(given.delivery.id)
     assert "ann@" not in str(logs)
 

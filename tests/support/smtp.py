@@ -23,6 +23,8 @@ CLOSE = "close"
 """Instead of an answer: hang up."""
 SILENCE = "silence"
 """Instead of an answer: nothing, for ever."""
+HOLD = "hold"
+"""Before an answer, as in ``hold|250 ok``: not until `Relay.held` is set."""
 HELLO = "250-relay\r\n250-PIPELINING\r\n250 ENHANCEDSTATUSCODES"
 PLAIN_HELLO = "250 relay"
 
@@ -54,6 +56,7 @@ class Relay:
     heard: list[str] = field(default_factory=list)
     mails: list[bytes] = field(default_factory=list)
     writers: set[asyncio.StreamWriter] = field(default_factory=set)
+    held: asyncio.Event = field(default_factory=asyncio.Event)
     _asked: Counter[str] = field(default_factory=Counter)
 
     def answer(self, word: str) -> str:
@@ -97,6 +100,9 @@ class Relay:
         return await self._say_text(writer, self.answer(word))
 
     async def _say_text(self, writer: asyncio.StreamWriter, answer: str) -> bool:
+        if answer.startswith(HOLD):
+            await self.held.wait()
+            answer = answer.removeprefix(HOLD + "|")
         text, _, then = answer.partition("|")
         if text == SILENCE:
             await asyncio.Event().wait()
@@ -154,7 +160,7 @@ async def sender(port: int, scheme: str = "smtp", **more: Any) -> AsyncIterator[
         yield made
     finally:
         await made.close()
-        assert (made.pool.in_use, made.pool.idle) == (0, 0)
+        assert (made.pool.in_use, made.pool.idle, made.pool.open) == (0, 0, 0)
 
 
 def notification(*, simulate: bool = False) -> Notification:

@@ -76,7 +76,7 @@ def test_a_listed_channel_joins_and_its_own_group_is_not_used(
     (relay,) = settings.provided(Channel.EMAIL)
     assert isinstance(relay.settings, EmailSettings)
     assert relay.settings.from_address == "bell@example.org"
-    assert settings.slots(Channel.EMAIL, Lane.BULK) == 3
+    assert settings.slots(Channel.EMAIL, Lane.BULK) == 6
     assert settings.slots(Channel.SMS, Lane.BULK) == 50
 
 

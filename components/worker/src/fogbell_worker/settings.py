@@ -232,14 +232,14 @@ class WorkerSettings(Settings):
         return (_built_in("webhook", self.webhook),) if channel is Channel.WEBHOOK else ()
 
     def slots(self, channel: Channel, lane: Lane) -> int:
-        """Sends at once. A mail that waited for a connection would be cut off by its time limit
-        after it was handed over, and sent again: no more start than a relay has connections. Nor
-        do more than Apprise has threads.
+        """Sends at once. A relay's connection carries one mail, and the envelope of the next one;
+        more would only wait for their turn, and be put back if that came too late to be answered
+        within their time. Nor do more start than Apprise has threads.
         """
         settings = [provided.settings for provided in self.provided(channel)]
-        connections = [own.connections for own in settings if isinstance(own, EmailSettings)]
+        mails = [own.mails_at_once for own in settings if isinstance(own, EmailSettings)]
         threads = [own.threads for own in settings if isinstance(own, AppriseSettings)]
-        return min([self.bounds(lane).slots, *connections, *threads])
+        return min([self.bounds(lane).slots, *mails, *threads])
 
     def bounds(self, lane: Lane) -> LaneBounds:
         """The bounds of ``lane``."""

@@ -12,8 +12,8 @@ import structlog
 
 from fogbell.model.outcome import Attempt, Outcome, Reply
 from fogbell.rendering import RenderedPart
-from fogbell_worker.providers.gate import Gate
-from fogbell_worker.providers.interface import Checks, Message, Provider
+from fogbell_worker.providers.gate import UNAVAILABLE, Gate, Hold
+from fogbell_worker.providers.interface import BusyError, Checks, Message, Provider
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +42,7 @@ class Route:
     send_timeout: float
 
 
-async def ask(route: Route, ticket: int, message: Rendered, end: float) -> Attempt:
+async def ask(route: Route, ticket: int, message: Rendered, end: float) -> Attempt | Hold:
     """Send, until ``end`` or the provider's own time limit. ``ticket`` is the gate's."""
     started, now = datetime.now(UTC), asyncio.get_running_loop().time()
     deadline = min(end, now + route.send_timeout)
@@ -50,6 +50,9 @@ async def ask(route: Route, ticket: int, message: Rendered, end: float) -> Attem
         message = replace(message, deadline=deadline)
     try:
         reply = await _reply(route, message)
+    except BusyError:
+        route.gate.abandon(ticket)
+        return Hold(UNAVAILABLE, 0.0)
     except BaseException:
         route.gate.abandon(ticket)
         raise
@@ -84,6 +87,8 @@ async def _reply(route: Route, message: Rendered) -> Reply:
     except TimeoutError:
         detail = "the provider did not end in time"
         return Reply(Outcome.AMBIGUOUS, reason="timeout", detail=detail)
+    except BusyError:
+        raise
     except Exception as error:
         return _internal_error(route, message, error, Outcome.AMBIGUOUS)
 

@@ -45,6 +45,10 @@ class Message(Generic[Content, Address]):
     deadline: float
 
 
+class BusyError(Exception):
+    """Nothing was tried: what there is to try it with has been busy for too long."""
+
+
 class Provider(Protocol[M]):
     """One way to serve a channel; made within the event loop that it is used in."""
 

@@ -193,13 +193,13 @@ async def _walk(routes: Sequence[Route], message: Rendered, end: float) -> Attem
             held.append(Hold(UNAVAILABLE, 0.0))
             continue
         entered = await route.gate.enter(message.lane, start_by)
-        if isinstance(entered, Hold):
-            held.append(entered)
-            continue
-        attempt = await ask(route, entered, message, end)
-        if not attempt.reply.elsewhere:
-            return replace(attempt, earlier=tuple(tried)) if tried else attempt
-        tried.append(attempt)
+        asked = entered if isinstance(entered, Hold) else await ask(route, entered, message, end)
+        if isinstance(asked, Hold):
+            held.append(asked)
+        elif asked.reply.elsewhere:
+            tried.append(asked)
+        else:
+            return replace(asked, earlier=tuple(tried)) if tried else asked
     if not tried:
         return _soonest(held)
     return _judged(tried, skipped=bool(held))

@@ -13,11 +13,11 @@ import aiosmtplib
 
 from fogbell.model.outcome import Outcome, Reply
 from fogbell_worker.channels.email.classify import RELAY_STAGES, Stage, classify, scrub
+from fogbell_worker.channels.email.parties import Owner
 from fogbell_worker.channels.email.protocol import SmtpProtocol
 from fogbell_worker.channels.email.replies import smtp_reply
+from fogbell_worker.channels.email.session import Session
 from fogbell_worker.channels.email.settings import EmailSettings, Security
-
-_QUIT_SECONDS = 1.0
 
 
 class RelayError(Exception):
@@ -28,40 +28,6 @@ class RelayError(Exception):
         self.reply = reply
 
 
-class SmtpConnection:
-    """One session with the relay, ready for mails.
-
-    ``mails`` counts those begun here; ``needs_reset`` says that a transaction was left open.
-    """
-
-    def __init__(self, protocol: SmtpProtocol, *, pipelining: bool) -> None:
-        self.protocol = protocol
-        self.pipelining = pipelining
-        self.mails = 0
-        self.needs_reset = False
-        self.idle_since = 0.0
-
-    @property
-    def usable(self) -> bool:
-        """Whether another mail can be sent here: connected, and no reply out of step."""
-        return self.protocol.lost is None and not self.protocol.unsolicited
-
-    def abort(self) -> None:
-        """Drop the connection at once."""
-        self.protocol.abort()
-
-    async def quit(self) -> None:
-        """Say QUIT, wait a second at most for the answer, and close. Never raises."""
-        try:
-            async with asyncio.timeout(_QUIT_SECONDS):
-                self.protocol.write(b"QUIT\r\n")
-                await self.protocol.replies(1)
-        except TimeoutError:
-            pass
-        finally:
-            self.abort()
-
-
 class Connector:
     """Opens sessions as the settings say. Reads the CA file when it is made, and fails then."""
 
@@ -70,9 +36,10 @@ class Connector:
         self._security = settings.security
         self._timeout = settings.connect_timeout
         self._helo_name = settings.helo_name
+        self._limit = settings.messages_per_connection
         self._tls = _tls_context(settings) if self._security is not Security.PLAIN else None
 
-    async def connect(self) -> SmtpConnection:
+    async def connect(self, owner: Owner) -> Session:
         """A session that is connected, protected and logged in. Raises `RelayError`."""
         client = aiosmtplib.SMTP(
             hostname=self._relay.host,
@@ -86,7 +53,7 @@ class Connector:
         try:
             async with asyncio.timeout(self._timeout):
                 await self._open(client)
-                return _take_over(client)
+                return self._take_over(client, owner)
         except TimeoutError as error:
             raise _unreachable("the relay did not answer in time") from error
         finally:
@@ -111,25 +78,26 @@ class Connector:
         await client.starttls()
         await _greet(client)
 
+    def _take_over(self, client: aiosmtplib.SMTP, owner: Owner) -> Session:
+        """Put our protocol in the place of the client's, which forgets the transport."""
+        transport = client.transport
+        if transport is None or transport.is_closing():
+            raise _unreachable("the relay closed the connection")
+        protocol = SmtpProtocol()
+        protocol.connection_made(transport)
+        pipelining = client.supports_extension("pipelining")
+        session = Session(protocol, pipelining=pipelining, owner=owner, limit=self._limit)
+        protocol.session = session
+        transport.set_protocol(protocol)
+        client.transport = None
+        return session
+
 
 async def _greet(client: aiosmtplib.SMTP) -> None:
     try:
         await client.ehlo()
     except aiosmtplib.SMTPHeloError:
         await client.helo()
-
-
-def _take_over(client: aiosmtplib.SMTP) -> SmtpConnection:
-    """Put our protocol in the place of the client's, which forgets the transport."""
-    transport = client.transport
-    if transport is None or transport.is_closing():
-        raise _unreachable("the relay closed the connection")
-    protocol = SmtpProtocol()
-    pipelining = client.supports_extension("pipelining")
-    transport.set_protocol(protocol)
-    client.transport = None
-    protocol.connection_made(transport)
-    return SmtpConnection(protocol, pipelining=pipelining)
 
 
 def _tls_context(settings: EmailSettings) -> ssl.SSLContext:

@@ -3,7 +3,6 @@
 import asyncio
 import traceback
 from datetime import UTC, datetime
-from functools import partial
 
 import structlog
 
@@ -13,10 +12,11 @@ from fogbell_worker.channels.email.classify import cut_off, scrub
 from fogbell_worker.channels.email.compose import Mail, compose
 from fogbell_worker.channels.email.connection import Connector, RelayError
 from fogbell_worker.channels.email.headers import InvalidHeaderError
+from fogbell_worker.channels.email.outgoing import Outgoing
 from fogbell_worker.channels.email.pool import ConnectionPool
 from fogbell_worker.channels.email.settings import EmailSettings
-from fogbell_worker.channels.email.transaction import Handover, transact
 from fogbell_worker.providers import Message, ProviderKind, RenderedEmail
+from fogbell_worker.providers.interface import BusyError
 
 _log = structlog.get_logger(__name__)
 
@@ -33,24 +33,29 @@ class SmtpProvider:
             Connector(settings).connect,
             size=settings.connections,
             idle_seconds=settings.idle_seconds,
-            messages_per_connection=settings.messages_per_connection,
         )
 
     async def send(self, message: EmailMessage) -> Reply:
-        """Try once. Every ending but cancellation is a `Reply`."""
-        handover = Handover()
+        """Try once. Every ending but cancellation is a `Reply`.
+
+        Raises `BusyError` where all connections were busy for too long: nothing was tried then.
+        """
+        outgoing: Outgoing | None = None
         try:
-            async with asyncio.timeout_at(message.deadline):
-                return await self._send(message, handover)
+            mail = self._composed(message)
+            if isinstance(mail, Reply):
+                return mail
+            outgoing = self._outgoing(mail, message.deadline)
+            return await self.pool.send(outgoing)
+        except RelayError as error:
+            return error.reply
+        except BusyError:
+            raise
         except TimeoutError:
-            where = "after" if handover.done else "before"
-            return cut_off(
-                handed_over=handover.done,
-                reason="timeout",
-                detail=f"no answer within the time limit, {where} the mail was handed over",
-            )
+            return _timed_out(handed_over=outgoing is not None and outgoing.handed_over)
         except Exception as error:
-            return _internal_error(message, error, handover)
+            handed_over = outgoing is not None and outgoing.handed_over
+            return _internal_error(message, error, handed_over=handed_over)
 
     def check(self, message: EmailMessage) -> Reply | None:
         """Why ``message`` makes no mail, or None."""
@@ -61,14 +66,13 @@ class SmtpProvider:
         """Say QUIT on all connections; sends under way must have ended."""
         await self.pool.close()
 
-    async def _send(self, message: EmailMessage, handover: Handover) -> Reply:
-        mail = self._composed(message)
-        if isinstance(mail, Reply):
-            return mail
-        try:
-            return await self.pool.run(partial(transact, mail=mail, handover=handover))
-        except RelayError as error:
-            return error.reply
+    def _outgoing(self, mail: Mail, deadline: float) -> Outgoing:
+        """Of its time a mail may wait for its turn as long as connecting may take, and no more than
+        half: the rest is for the relay's answer, once the mail is handed over.
+        """
+        now = asyncio.get_running_loop().time()
+        wait = min(self._settings.connect_timeout, (deadline - now) / 2)
+        return Outgoing(mail, deadline=deadline, turn_by=now + wait)
 
     def _composed(self, message: EmailMessage) -> Mail | Reply:
         try:
@@ -84,7 +88,16 @@ class SmtpProvider:
             return Reply(Outcome.PERMANENT, reason="invalid_header", detail=scrub(str(error)))
 
 
-def _internal_error(message: EmailMessage, error: Exception, handover: Handover) -> Reply:
+def _timed_out(*, handed_over: bool) -> Reply:
+    where = "after" if handed_over else "before"
+    return cut_off(
+        handed_over=handed_over,
+        reason="timeout",
+        detail=f"no answer within the time limit, {where} the mail was handed over",
+    )
+
+
+def _internal_error(message: EmailMessage, error: Exception, *, handed_over: bool) -> Reply:
     """Log where it happened, not what it said: an exception's text may hold content."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     _log.error(
@@ -94,7 +107,7 @@ def _internal_error(message: EmailMessage, error: Exception, handover: Handover)
         where=f"{frame.name}:{frame.lineno}",
     )
     return cut_off(
-        handed_over=handover.done,
+        handed_over=handed_over,
         reason="internal_error",
         detail=type(error).__name__,
         fault=Fault.MESSAGE,

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
 _ENHANCED = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:\s+|$)")
@@ -57,16 +58,37 @@ class ReplyParser:
         *lines, self._rest = (self._rest + data).split(b"\n")
         if len(self._rest) > _LONGEST_LINE:
             raise MalformedReplyError("a reply's line does not end")
-        replies = (self._line(line.removesuffix(b"\r")) for line in lines)
-        return [reply for reply in replies if reply is not None]
+        replies: list[SmtpReply] = []
+        for line in lines:
+            reply = self._line(line) if self._lines else _whole(line) or self._line(line)
+            if reply is not None:
+                replies.append(reply)
+        return replies
 
     def _line(self, line: bytes) -> SmtpReply | None:
-        match = _LINE.fullmatch(line)
+        code, last, text = _parts(line)
         self._size += len(line)
-        if match is None or self._size > _LONGEST_REPLY:
-            raise MalformedReplyError("expected a reply of a code and text")
-        self._lines.append((match[3] or b"").decode("utf-8", "replace"))
-        if match[2] == b"-":
+        if self._size > _LONGEST_REPLY:
+            raise MalformedReplyError("a reply does not end")
+        self._lines.append(text)
+        if not last:
             return None
         lines, self._lines, self._size = self._lines, [], 0
-        return smtp_reply(int(match[1]), lines)
+        return smtp_reply(code, lines)
+
+
+@lru_cache(maxsize=256)
+def _whole(line: bytes) -> SmtpReply | None:
+    """The reply that ``line`` is, or None where it is one of several. Relays say the same few
+    things all day.
+    """
+    code, last, text = _parts(line)
+    return smtp_reply(code, [text]) if last else None
+
+
+def _parts(line: bytes) -> tuple[int, bool, str]:
+    """A line's code, whether it is the reply's last one, and its text."""
+    match = _LINE.fullmatch(line.removesuffix(b"\r"))
+    if match is None or len(line) > _LONGEST_REPLY:
+        raise MalformedReplyError("expected a reply of a code and text")
+    return int(match[1]), match[2] != b"-", (match[3] or b"").decode("utf-8", "replace")

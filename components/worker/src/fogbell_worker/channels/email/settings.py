@@ -133,6 +133,13 @@ class EmailSettings(ProviderSettings):
         return self
 
     @property
+    def mails_at_once(self) -> int:
+        """Mails that keep every connection busy: while one waits for its answer, the envelope of
+        the next one is out already.
+        """
+        return 2 * self.connections
+
+    @property
     def security(self) -> Security:
         """How connections are protected."""
         scheme = urlsplit(self.url.get_secret_value()).scheme

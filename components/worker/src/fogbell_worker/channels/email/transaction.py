@@ -1,160 +1,140 @@
-"""One mail over one connection, with the point known at which it may have been taken.
+"""The envelope of one mail, and what its answers mean for the mail and its connection. Pure.
 
-RFC 5321 for the dialogue, RFC 2920 for sending MAIL, RCPT and DATA in one packet where the server
-allows it. Until the final dot is given to the transport nothing can have been accepted; after that
-only the server's answer says what became of the mail, and its absence is *ambiguous*.
+RFC 5321 for the dialogue, RFC 2920 for sending MAIL, RCPT and DATA in one packet.
 """
 
-import asyncio
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from fogbell.model.outcome import Reply
 from fogbell_worker.channels.email.classify import Stage, classify, cut_off
-from fogbell_worker.channels.email.compose import Mail, stuff_dots
-from fogbell_worker.channels.email.connection import SmtpConnection
+from fogbell_worker.channels.email.outgoing import Outgoing
 from fogbell_worker.channels.email.replies import SmtpReply
 
-_ONE_WRITE = 16_384
-"""Bytes that a socket's buffer takes at once, so that handing over and leaving are the same."""
+GO_AHEAD = 354
+"""The answer to DATA that asks for the mail (RFC 5321, 4.1.1.4)."""
 
-_DOT = b".\r\n"
-_DOT_SECONDS = 5.0
+SERVICE_CLOSING = 421
+"""The server's last word on a connection, whatever it was asked (RFC 5321, 3.8)."""
 
+DOT = b".\r\n"
+"""The end of a message (RFC 5321, 4.1.1.4)."""
 
-class StaleConnectionError(Exception):
-    """A reused connection was gone before the server took anything of this mail."""
-
-
-@dataclass(slots=True)
-class Handover:
-    """How far a mail came, for whoever loses patience: readable while it is being sent."""
-
-    done: bool = False
-    """Whether the final dot may have left this machine."""
+_RSET = b"RSET\r\n"
+_STAGES = (Stage.MAIL, Stage.RCPT, Stage.DATA)
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """A command of the envelope; ``stage`` is None for RSET, which is no part of the mail."""
+class Transaction:
+    """One mail's envelope on one connection: the commands, and the answers so far.
 
-    stage: Stage | None
-    command: bytes
-
-
-async def transact(connection: SmtpConnection, mail: Mail, handover: Handover) -> Reply:
-    """Send ``mail`` and classify what came of it.
-
-    Raises `StaleConnectionError` where another connection may simply be tried. Cancelling is
-    allowed at any time and drops the connection.
+    ``reused``: the connection carried mails before this one. ``follows``: the envelope was written
+    together with the mail before it. Then the relay had not answered that one yet, and
+    ``doubtful`` says that it refused it: whatever it says next may still be about that.
     """
-    reused = connection.mails > 0
-    connection.mails += 1
-    try:
-        return await _transact(connection, mail, handover, reused=reused)
-    except BaseException:
-        connection.abort()
-        raise
+
+    __slots__ = (
+        "_stages",
+        "commands",
+        "doubtful",
+        "follows",
+        "outgoing",
+        "refused",
+        "replies",
+        "reused",
+    )
+
+    def __init__(
+        self, outgoing: Outgoing, *, reset: bool = False, reused: bool, follows: bool = False
+    ) -> None:
+        self.outgoing = outgoing
+        self.reused = reused
+        self.follows = follows
+        self.doubtful = False
+        self.commands: Sequence[bytes] = (_RSET, *outgoing.envelope) if reset else outgoing.envelope
+        self._stages: Sequence[Stage | None] = (None, *_STAGES) if reset else _STAGES
+        self.forget()
+
+    def forget(self) -> None:
+        """What was answered so far was about something else."""
+        self.replies: list[SmtpReply] = []
+        self.refused: int | None = None
+
+    def answer(self, reply: SmtpReply) -> None:
+        """The next command's answer. ``refused`` is the number of the first that did not get what
+        lets the mail go on.
+        """
+        number = len(self.replies)
+        self.replies.append(reply)
+        asks_for_data = self._stages[number] is Stage.DATA
+        agreed = reply.code == GO_AHEAD if asks_for_data else reply.positive
+        if self.refused is None and not agreed:
+            self.refused = number
+
+    @property
+    def complete(self) -> bool:
+        """Whether every command has its answer."""
+        return len(self.replies) == len(self.commands)
+
+    @property
+    def refusal(self) -> Reply | None:
+        """What the first refusal means for the mail."""
+        number = self.refused
+        if number is None:
+            return None
+        return classify(self._stages[number] or Stage.MAIL, self.replies[number])
+
+    @property
+    def stale(self) -> bool:
+        """Whether the answers are about the connection, not the mail: it is to be sent over a
+        fresh one. Nothing was taken of it here.
+        """
+        if not self.reused:
+            return False
+        number = self.refused
+        if number is None:
+            return not any(self._stages[: len(self.replies)])
+        stage, code = self._stages[number], self.replies[number].code
+        if self.follows and (self.doubtful or code < 400):
+            return True
+        return stage is None or (stage is Stage.MAIL and code == SERVICE_CLOSING)
+
+    @property
+    def data_open(self) -> bool:
+        """Whether the relay waits for a message: DATA, pipelined, may be accepted though the
+        envelope was refused. A lone dot then ends it without a mail (RFC 2920, 3.1).
+        """
+        return self.complete and self.replies[-1].code == GO_AHEAD
+
+    @property
+    def can_be_withdrawn(self) -> bool:
+        """Whether nothing is sent by leaving it, as an empty mail would be by a lone dot where the
+        recipient was accepted.
+        """
+        pairs = zip(self._stages, self.replies, strict=False)
+        has_recipient = any(stage is Stage.RCPT and reply.positive for stage, reply in pairs)
+        return not (self.data_open and has_recipient)
+
+    def settle_refused(self) -> None:
+        """End the mail as refused."""
+        refusal = self.refusal
+        assert refusal is not None
+        self.outgoing.settle(refusal)
+
+    def cut_off(self, why: str) -> bool:
+        """The connection has ended, and ``why``. Whether the mail goes elsewhere; else it is over:
+        ambiguous where its final dot may have left.
+        """
+        outgoing = self.outgoing
+        if not outgoing.handed_over and self.stale:
+            return True
+        refusal = None if outgoing.handed_over else self.refusal
+        outgoing.settle(refusal or _lost(why, handed_over=outgoing.handed_over))
+        return False
 
 
-async def _transact(
-    connection: SmtpConnection, mail: Mail, handover: Handover, *, reused: bool
-) -> Reply:
-    steps = _envelope(mail, reset=connection.needs_reset)
-    replies = await _exchange(connection, steps)
-    for number, (step, reply) in enumerate(zip(steps, replies, strict=False)):
-        if _agreed(step, reply):
-            continue
-        if reused and (step.stage is None or (step.stage is Stage.MAIL and reply.code == 421)):
-            raise StaleConnectionError
-        await _withdraw(connection, steps[number:], replies[number:])
-        return classify(step.stage or Stage.MAIL, reply)
-    if len(replies) < len(steps):
-        if reused and not any(step.stage for step in steps[: len(replies)]):
-            raise StaleConnectionError
-        return _lost(connection, handover)
-    return await _body(connection, stuff_dots(mail.message), handover)
-
-
-def _envelope(mail: Mail, *, reset: bool) -> list[_Step]:
-    steps = [
-        _Step(Stage.MAIL, f"MAIL FROM:<{mail.sender}>\r\n".encode("ascii")),
-        _Step(Stage.RCPT, f"RCPT TO:<{mail.recipient}>\r\n".encode("ascii")),
-        _Step(Stage.DATA, b"DATA\r\n"),
-    ]
-    return [_Step(None, b"RSET\r\n"), *steps] if reset else steps
-
-
-def _agreed(step: _Step, reply: SmtpReply) -> bool:
-    return reply.code == 354 if step.stage is Stage.DATA else reply.positive
-
-
-async def _exchange(connection: SmtpConnection, steps: list[_Step]) -> list[SmtpReply]:
-    """The replies to ``steps``, up to the first refusal where the server does not pipeline."""
-    protocol = connection.protocol
-    if connection.pipelining:
-        protocol.write(b"".join([step.command for step in steps]))
-        return await protocol.replies(len(steps))
-    replies: list[SmtpReply] = []
-    for step in steps:
-        protocol.write(step.command)
-        answer = await protocol.replies(1)
-        replies += answer
-        if not answer or not _agreed(step, answer[0]):
-            break
-    return replies
-
-
-async def _withdraw(
-    connection: SmtpConnection, steps: list[_Step], replies: list[SmtpReply]
-) -> None:
-    """Leave a refused transaction so that the connection can be used again.
-
-    The first of ``steps`` was refused. A pipelined DATA may have been accepted all the same: with
-    the recipient refused, a lone dot ends it without a mail (RFC 2920, 3.1). With the recipient
-    accepted it would send an empty one, so the connection is given up instead.
-    """
-    connection.needs_reset = True
-    pairs = list(zip(steps, replies, strict=False))
-    if not any(step.stage is Stage.DATA and reply.code == 354 for step, reply in pairs):
-        return
-    if any(step.stage is Stage.RCPT and reply.positive for step, reply in pairs):
-        connection.abort()
-        return
-    try:
-        async with asyncio.timeout(_DOT_SECONDS):
-            connection.protocol.write(_DOT)
-            await connection.protocol.replies(1)
-    except TimeoutError:
-        connection.abort()
-
-
-async def _body(connection: SmtpConnection, data: bytes, handover: Handover) -> Reply:
-    """Hand the message over. A large one goes ahead of its dot, so that less is ambiguous."""
-    protocol = connection.protocol
-    connection.needs_reset = False
-    if len(data) > _ONE_WRITE:
-        protocol.write(data)
-        await protocol.flush()
-        data = b""
-    if protocol.unsolicited or protocol.lost:
-        return await _interrupted(connection, handover)
-    handover.done = True
-    protocol.write(data + _DOT)
-    answer = await protocol.replies(1)
-    return classify(Stage.BODY, answer[0]) if answer else _lost(connection, handover)
-
-
-async def _interrupted(connection: SmtpConnection, handover: Handover) -> Reply:
-    """The server spoke or left before the end of the mail: nothing was taken, whatever it said."""
-    answer = await connection.protocol.replies(1)
-    connection.protocol.abort("relay_protocol")
-    return classify(Stage.DATA, answer[0]) if answer else _lost(connection, handover)
-
-
-def _lost(connection: SmtpConnection, handover: Handover) -> Reply:
-    where = "after" if handover.done else "before"
+def _lost(why: str, *, handed_over: bool) -> Reply:
+    where = "after" if handed_over else "before"
     return cut_off(
-        handed_over=handover.done,
-        reason=connection.protocol.lost or "connection_lost",
+        handed_over=handed_over,
+        reason=why,
         detail=f"the connection to the relay ended {where} the mail was handed over",
     )
