@@ -7,11 +7,9 @@ from typing import TextIO
 
 from liquid import BoundTemplate, Environment, RenderContext
 from liquid.ast import Node
-from liquid.builtin.expressions import FilteredExpression, LoopExpression, Path
-from liquid.builtin.output import OutputNode
+from liquid.builtin.expressions import LoopExpression
 from liquid.builtin.tags.for_tag import ForNode, ForTag
 from liquid.stream import TokenStream
-from liquid.stringify import to_liquid_string
 from liquid.token import Token
 from liquid.undefined import UNDEFINED, Undefined
 from liquid.utils import ReadOnlyChainMap
@@ -27,11 +25,10 @@ from fogbell.rendering.budget import (
     weigh,
 )
 from fogbell.rendering.lexer import code_weight, tokenize
+from fogbell.rendering.variables import ABSENT, below
 
 REFUSED_TAGS = ("include", "render", "tablerow", "liquid")
 """Nothing is loaded; ``tablerow`` is a loop of its own; ``liquid`` lexes in quadratic time."""
-
-_ABSENT = object()
 
 Report = Callable[[str], None]
 """Called with the name of an unknown variable at its first use."""
@@ -126,9 +123,9 @@ class Context(RenderContext):
     ) -> object:
         """The value at ``path``, or an `Unknown`; charged by its size."""
         found = self._plain(path)
-        if found is _ABSENT:
-            found = super().get(path, token=token, default=_ABSENT)
-        if found is _ABSENT:
+        if found is ABSENT:
+            found = super().get(path, token=token, default=ABSENT)
+        if found is ABSENT:
             found = Unknown(_dotted(path), token, self.report) if default is UNDEFINED else default
         self.budget.charge(1 + (weigh(found) >> STEP_SHIFT))
         return found
@@ -136,14 +133,9 @@ class Context(RenderContext):
     def _plain(self, path: list[object]) -> object:
         """The value where every step is a key that is there: nearly always, and quickly."""
         try:
-            found = self.scope[str(path[0])]
-            for key in path[1:]:
-                if type(found) is not dict:
-                    return _ABSENT
-                found = found[key]
+            return below(self.scope[str(path[0])], path)
         except (KeyError, TypeError):
-            return _ABSENT
-        return found
+            return ABSENT
 
     def assign(self, key: str, val: object) -> None:
         """Keep a variable, within what one field may keep."""
@@ -222,35 +214,6 @@ class SafeEnvironment(Environment):
     def tokenizer(self) -> Callable[[str], Iterator[Token]]:
         """The lexer that takes linear time."""
         return tokenize
-
-
-class Variable(Node):
-    """``{{ data.order }}``: most of what templates do, without a filter and on a short way."""
-
-    __slots__ = ("_path", "_path_token")
-
-    def __init__(self, node: OutputNode, path: Path) -> None:
-        super().__init__(node.token)
-        self.blank = False
-        self._path: list[object] = list(path.path)
-        self._path_token = path.token
-
-    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
-        """Write the variable's value."""
-        value = context.get(self._path, token=self._path_token)
-        if type(value) is str and not context.autoescape:
-            return buffer.write(value)
-        return buffer.write(to_liquid_string(value, context.autoescape))
-
-
-def shorten(node: Node) -> Node:
-    """The same node, or a `Variable` where it is no more than that."""
-    if not isinstance(node, OutputNode) or not isinstance(node.expression, FilteredExpression):
-        return node
-    path = node.expression.left
-    if node.expression.filters or not isinstance(path, Path):
-        return node
-    return Variable(node, path) if all(isinstance(key, str) for key in path.path) else node
 
 
 @cache

@@ -9,10 +9,11 @@ from liquid.exceptions import LiquidError, LiquidInterrupt
 from pydantic import JsonValue
 
 from fogbell.rendering.budget import Budget, BudgetError
-from fogbell.rendering.environment import Buffer, Context, environment, shorten
+from fogbell.rendering.environment import Buffer, Context, environment
 from fogbell.rendering.errors import RenderingError, TemplateSyntaxError
 from fogbell.rendering.lexer import is_liquid
 from fogbell.rendering.syntax import line_of, parse
+from fogbell.rendering.variables import Variable, only_text_and_variables, shorten
 
 MAX_DEPTH = 32
 """How deep a part's ``data`` may nest."""
@@ -37,17 +38,20 @@ class Run:
 class Field:
     """Text with Liquid in it, or without. Immutable once made."""
 
-    __slots__ = ("_literal", "_one_line", "_template", "path", "weight")
+    __slots__ = ("_html", "_literal", "_one_line", "_pieces", "_template", "path", "weight")
 
     def __init__(self, source: str, path: str, *, html: bool = False, line: bool = False) -> None:
         self.path = path
         self.weight = 0
         self._one_line = line
         self._literal = source
+        self._html = html
         self._template: BoundTemplate | None = None
+        self._pieces: list[str | Variable] | None = None
         if is_liquid(source):
             self._template, self.weight = parse(environment(html=html), source, path)
             self._template.nodes = [shorten(node) for node in self._template.nodes]
+            self._pieces = only_text_and_variables(self._template.nodes)
 
     def render(self, run: Run) -> str:
         """The field's text. Raises `RenderingError`."""
@@ -60,13 +64,10 @@ class Field:
         return text
 
     def _fill(self, template: BoundTemplate, run: Run) -> str:
-        found, path = run.report, self.path
-        report = None if found is None else lambda name: found(path, name)
-        buffer = Buffer(run.budget)
         try:
-            context = Context(template, run.names, run.budget, report)
-            for node in template.nodes:
-                node.render_to_output(context, buffer)
+            if self._pieces is not None:
+                return self._joined(self._pieces, template, run)
+            return self._rendered(template, run)
         except LiquidInterrupt:
             raise RenderingError(self.path, "'break' or 'continue' outside a loop") from None
         except BudgetError as error:
@@ -75,7 +76,36 @@ class Field:
             raise RenderingError(self.path, _place(error)) from error
         except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
             raise RenderingError(self.path, "an expression cannot be computed") from error
+
+    def _joined(self, pieces: list[str | Variable], template: BoundTemplate, run: Run) -> str:
+        """As `_rendered`, where all is text and variables. For strings among the names given that
+        takes nothing of what python-liquid sets up for a rendering, which costs more than the rest.
+        """
+        budget, texts = run.budget, []
+        context: Context | None = None
+        for piece in pieces:
+            if isinstance(piece, str):
+                text = piece
+            elif (found := piece.string(run.names, budget, html=self._html)) is not None:
+                text = found
+            else:
+                context = context or self._context(template, run)
+                text = piece.text(context)
+            budget.write(len(text))
+            texts.append(text)
+        return "".join(texts)
+
+    def _rendered(self, template: BoundTemplate, run: Run) -> str:
+        buffer = Buffer(run.budget)
+        context = self._context(template, run)
+        for node in template.nodes:
+            node.render_to_output(context, buffer)
         return buffer.getvalue()
+
+    def _context(self, template: BoundTemplate, run: Run) -> Context:
+        found, path = run.report, self.path
+        report = None if found is None else lambda name: found(path, name)
+        return Context(template, run.names, run.budget, report)
 
 
 class Tree:

@@ -103,6 +103,8 @@ _STARTTLS = re.compile(r"\bSTARTTLS\b|\bTLS\b.{0,20}\brequired\b", re.IGNORECASE
 
 _AT = r"(?:[@\uFF20\uFE6B]|%40|=40|&#64;|&commat;)"
 _ADDRESS = re.compile(rf"\"[^\"]*\"{_AT}\S*|\S*{_AT}\S*|<[^<>]*>", re.IGNORECASE)
+_OF_ADDRESSES = frozenset("@\uff20\ufe6b%=&<")
+"""Without any of these there is no address: most answers are not worth the expression's time."""
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\u2027\u202f-\uffff\U00010000-\U0010ffff]+")
 
 
@@ -153,8 +155,11 @@ def scrub(text: str) -> str:
 
     Whatever stands in angle brackets goes too: servers repeat addresses there, also without an @.
     """
-    plain = _UNPRINTABLE.sub(" ", _ADDRESS.sub("(address)", text))
-    return " ".join(plain.split())[:DETAIL_LENGTH]
+    if not _OF_ADDRESSES.isdisjoint(text):
+        text = _ADDRESS.sub("(address)", text)
+    if not (text.isascii() and text.isprintable()):
+        text = _UNPRINTABLE.sub(" ", text)
+    return " ".join(text.split())[:DETAIL_LENGTH]
 
 
 def _judge(stage: Stage, reply: SmtpReply) -> tuple[Outcome, str | None]:
