@@ -33,6 +33,7 @@ from fogbell_worker.providers import Message, ProviderKind, ProviderSettings
 from fogbell_worker.providers.breaker import BreakerRules
 from fogbell_worker.providers.building import Providers
 from fogbell_worker.providers.configured import Provided
+from fogbell_worker.providers.interface import BusyError
 from fogbell_worker.providers.routing import walk_limit
 from fogbell_worker.sending import Work
 
@@ -164,6 +165,23 @@ async def test_with_every_breaker_open_a_delivery_is_put_back_untried_or_waits()
     patient = sender(second, rules=BreakerRules(failures=1, pause=0.1), wait=1.0)
     await tried(patient)
     assert (await tried(patient)).reply == ACCEPTED
+
+
+async def busy(_: Message[Any, Any]) -> Reply:
+    raise BusyError
+
+
+async def test_a_provider_that_is_busy_is_passed_by_without_an_attempt() -> None:
+    first, second = scripted(busy), scripted(ACCEPTED)
+    attempt = await tried(sender(first, second))
+    assert (attempt.provider, attempt.earlier) == ("b", ())
+
+
+async def test_what_waited_for_a_busy_provider_is_put_back_at_once_and_counts_for_nothing() -> None:
+    first = scripted(busy)
+    way = sender(first, wait=1.0, rules=BreakerRules(failures=1, least=1))
+    assert [await way.send(text()) for _ in range(3)] == [Deferred("provider_busy", 0.0)] * 3
+    assert len(first.got) == 3
 
 
 async def test_a_provider_at_its_rate_is_passed_by_and_the_last_one_puts_back() -> None:

@@ -59,8 +59,8 @@ class WorkerMetrics:
         )
         self._deferred = Counter(
             "fogbell_deliveries_deferred",
-            "Claims put back because no provider could be asked: provider_unavailable or"
-            " rate_limited.",
+            "Claims put back because no provider could be asked: provider_unavailable,"
+            " provider_busy or rate_limited.",
             ["channel", "reason"],
             registry=self.registry,
         )

@@ -84,8 +84,8 @@ class Attempt:
 class Deferred:
     """No provider could be asked now, and none was: no attempt.
 
-    ``reason`` is ``provider_unavailable`` (circuit breakers are open) or ``rate_limited``;
-    ``retry_after`` is in seconds, when one of them may be free again.
+    ``reason`` is ``provider_unavailable`` (circuit breakers are open), ``provider_busy`` (its
+    connections are) or ``rate_limited``; ``retry_after`` is in seconds, when one may be free again.
     """
 
     reason: str

@@ -12,7 +12,7 @@ import structlog
 
 from fogbell.model.outcome import Attempt, Outcome, Reply
 from fogbell.rendering import RenderedPart
-from fogbell_worker.providers.gate import UNAVAILABLE, Gate, Hold
+from fogbell_worker.providers.gate import BUSY, Gate, Hold
 from fogbell_worker.providers.interface import BusyError, Checks, Message, Provider
 
 log = structlog.get_logger(__name__)
@@ -52,7 +52,7 @@ async def ask(route: Route, ticket: int, message: Rendered, end: float) -> Attem
         reply = await _reply(route, message)
     except BusyError:
         route.gate.abandon(ticket)
-        return Hold(UNAVAILABLE, 0.0)
+        return Hold(BUSY, 0.0)
     except BaseException:
         route.gate.abandon(ticket)
         raise

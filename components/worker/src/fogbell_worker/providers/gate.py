@@ -15,7 +15,7 @@ from fogbell_worker.providers.breaker import Breaker, BreakerRules, State
 
 log = structlog.get_logger(__name__)
 
-UNAVAILABLE, RATE_LIMITED = "provider_unavailable", "rate_limited"
+UNAVAILABLE, RATE_LIMITED, BUSY = "provider_unavailable", "rate_limited", "provider_busy"
 UNTOLD_PAUSE = 1.0
 """Seconds to wait where nobody can say what the rate allows: the limit holds all the same."""
 

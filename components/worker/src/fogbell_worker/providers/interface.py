@@ -46,7 +46,9 @@ class Message(Generic[Content, Address]):
 
 
 class BusyError(Exception):
-    """Nothing was tried: what there is to try it with has been busy for too long."""
+    """Nothing was tried: what there is to try it with was busy for too long. The next provider is
+    asked, or the delivery is put back; it is no attempt, and says nothing of the provider's health.
+    """
 
 
 class Provider(Protocol[M]):

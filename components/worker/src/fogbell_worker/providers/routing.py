@@ -16,7 +16,7 @@ from fogbell.model.status import Channel, Lane
 from fogbell.rendering import RenderedPart, RenderingError
 from fogbell_worker.channels.email.classify import scrub
 from fogbell_worker.providers.asking import OVERRUN, Rendered, Route, ask, close, simulate
-from fogbell_worker.providers.gate import RATE_LIMITED, UNAVAILABLE, Hold
+from fogbell_worker.providers.gate import BUSY, RATE_LIMITED, UNAVAILABLE, Hold
 from fogbell_worker.providers.interface import Message
 from fogbell_worker.providers.shapes import SHAPES
 from fogbell_worker.rendering import Renderer
@@ -166,6 +166,8 @@ class RoutedSender:
         """Whether others would wait for what they do not need, if ``work`` waited: a provider that
         is down, behind which everything waits that is to be tried alone, or other providers' slots.
         """
+        if hold.reason == BUSY:  # it has waited already: what begins later ends unanswered
+            return True
         if work.delivery.lost_leases and hold.reason == UNAVAILABLE:
             return True
         return len(routes) < len(self._routes) and self._waiting >= self._patience.waiters
@@ -233,6 +235,6 @@ def _judged(tried: Sequence[Attempt], *, skipped: bool) -> Attempt:
 
 
 def _soonest(held: Sequence[Hold]) -> Hold:
-    limited = all(hold.reason == RATE_LIMITED for hold in held)
-    seconds = min(hold.seconds for hold in held)
-    return Hold(RATE_LIMITED if limited else UNAVAILABLE, seconds)
+    reasons = {hold.reason for hold in held}
+    reason = next((one for one in (BUSY, UNAVAILABLE) if one in reasons), RATE_LIMITED)
+    return Hold(reason, min(hold.seconds for hold in held))

@@ -93,7 +93,8 @@ class EmailSettings(ProviderSettings):
     """Certificate authorities in PEM form, in place of the system's. None: the system's."""
 
     connections: int = Field(default=10, ge=1, le=1000)
-    """Connections to the relay at most, for each lane of this process."""
+    """Connections to the relay at most, for each lane of this process; two mails for each may be
+    under way."""
 
     messages_per_connection: int = Field(default=1000, ge=1)
     """A connection says QUIT after so many mails; many relays limit them."""
@@ -102,7 +103,8 @@ class EmailSettings(ProviderSettings):
     """A connection unused for so long is closed; keep it below the relay's own limit."""
 
     connect_timeout: float = Field(default=10, gt=0)
-    """Connecting, TLS and logging in together."""
+    """Connecting, TLS and logging in together. A mail waits no longer than this, nor than half of
+    its time, for its turn on a connection; then it is put back, and no attempt is counted."""
 
     send_timeout: float = Field(default=30, gt=0, le=300)
     """One delivery from rendering to the relay's answer, waiting for a connection included."""
