@@ -324,21 +324,25 @@ def test_it_all_holds_on_uvloop_too(certificate: Path, tls: ssl.SSLContext) -> N
     """The worker's loop brings its own transports, and those change hands here."""
     outcomes: list[Outcome] = []
 
-    async def send_three(channel: Attempting) -> None:
+    async def send_all(channel: Attempting) -> None:
         big = EmailContent(subject="Big", text="é" * 200_000)
         mails = (work(), work(big), work(email="bob@example.org"))
         outcomes.extend([(await channel.send(mail)).reply.outcome for mail in mails])
+        together = await asyncio.gather(*(channel.send(mail) for mail in mails))
+        outcomes.extend([attempt.reply.outcome for attempt in together])
 
     async def scenario() -> None:
-        async with relay() as server, sender(server.port) as channel:
-            await send_three(channel)
+        async with relay() as server, sender(server.port, connections=1) as channel:
+            await send_all(channel)
             server.hang_up()
-            await send_three(channel)
+            await send_all(channel)
         async with (
             server_tls(tls) as port,
-            sender(port, "smtp+starttls", ca_file=certificate / "cert.pem") as channel,
+            sender(
+                port, "smtp+starttls", connections=1, ca_file=certificate / "cert.pem"
+            ) as channel,
         ):
-            await send_three(channel)
+            await send_all(channel)
 
     def server_tls(context: ssl.SSLContext) -> Any:
         return server(Inbox(), tls_context=context, require_starttls=True)
@@ -346,4 +350,4 @@ def test_it_all_holds_on_uvloop_too(certificate: Path, tls: ssl.SSLContext) -> N
     thread = threading.Thread(target=lambda: uvloop.run(scenario()))
     thread.start()
     thread.join(30)
-    assert outcomes == [Outcome.ACCEPTED] * 9
+    assert outcomes == [Outcome.ACCEPTED] * 18
