@@ -84,6 +84,18 @@ def test_every_component_starts_with_what_it_is_told(
 
 
 @pytest.mark.parametrize("values", FILES)
+def test_campaigns_may_name_the_channels_that_posts_may(values: str) -> None:
+    rendering = render(values)
+    told = {
+        component: environment(rendering, pod)["FOGBELL_OFFERED_CHANNELS"]
+        for component in ("intake", "operator", "campaign")
+        for pod in pods_of(rendering, component)
+    }
+    assert len(told) == 3
+    assert len(set(told.values())) == 1, told
+
+
+@pytest.mark.parametrize("values", FILES)
 def test_the_operator_takes_the_runners_template(values: str) -> None:
     pod = render(values).pod("campaign")
     check_template({"metadata": pod.metadata, "spec": pod.spec})

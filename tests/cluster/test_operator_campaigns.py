@@ -37,7 +37,7 @@ def place(admin: Kube, mongo_uri: str, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="module")
 def operator(place: Place) -> Iterator[Component]:
-    with place.operator() as component:
+    with place.operator(FOGBELL_OFFERED_CHANNELS="email,inbox,sms") as component:
         component.wait_ready()
         yield component
 
@@ -91,6 +91,11 @@ def test_nothing_is_written_to_a_campaign_but_its_status(place: Place) -> None:
             "cannot be set",
         ),
         ({"audience": {"match": {"age": {"above": 3}}}}, "InvalidMatch", "spec.audience.match"),
+        (
+            {"channels": ["push"], "content": {"push": {"title": "Fog"}}},
+            "ChannelNotOffered",
+            "does not offer 'push'; it offers email, inbox, sms",
+        ),
         ({"schedule": None, "at": "2026-01-01T00:00:00Z"}, "Missed", "apply another"),
     ],
 )

@@ -17,6 +17,7 @@ from fogbell.expansion.plan import Planner
 from fogbell.model.content import Template
 from fogbell.model.notification import Notification, TemplateRef
 from fogbell.model.recipient import Recipient
+from fogbell.model.status import Channel
 from fogbell.store import cancelling, expansions, notifications, recipients, templates
 from fogbell.store.claims import new_token
 from fogbell.store.database import Database, Document, StoreUnavailableError
@@ -50,6 +51,7 @@ def _runner(db: Database, run: Run, **changes: Any) -> Runner:
     settings = RunnerSettings(
         grace=changes.pop("grace", timedelta(milliseconds=10)),
         patience=changes.pop("patience", SECOND),
+        offered=changes.pop("offered", None),
         expansion=ExpansionSettings(**changes),
     )
     return Runner(db, publisher, run, settings, on_inserted=lambda _: None, on_unknown=lambda: None)
@@ -229,6 +231,23 @@ async def test_a_template_that_will_not_do_fails_the_run_and_leaves_nothing(
     assert (summary.outcome, summary.reason) == (Outcome.FAILED, reason)
     assert (summary.exit_status, summary.notification) == (HOPELESS, None)
     assert await _nothing_is_written(db)
+
+
+async def test_a_channel_that_nobody_serves_fails_the_run_and_leaves_nothing(db: Database) -> None:
+    summary = await _perform(db, new_run(), offered=frozenset({Channel.INBOX, Channel.WEBHOOK}))
+    assert (summary.outcome, summary.reason) == (Outcome.FAILED, "ChannelNotOffered")
+    assert (summary.exit_status, summary.notification) == (HOPELESS, None)
+    assert "does not offer 'email'; it offers inbox, webhook." in summary.message
+    assert await _nothing_is_written(db)
+
+
+async def test_a_run_that_has_begun_goes_on_where_its_channel_is_not_offered_any_more(
+    db: Database, people: list[str]
+) -> None:
+    await _perform(db, new_run(), offered=frozenset({Channel.EMAIL}))
+    summary = await _perform(db, new_run(), offered=frozenset({Channel.INBOX}))
+    assert (summary.outcome, summary.exit_status) == (Outcome.RESUMED, 0)
+    assert await _reached(db) == dict.fromkeys(people, 1)
 
 
 async def _put_digest(db: Database, subject: str) -> None:

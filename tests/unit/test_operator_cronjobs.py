@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.campaigns import CONTENT
 from tests.support.operator import NOW, POD, UID, campaign, spec_of
 
+from fogbell.model.campaign import Refusal
+from fogbell.model.status import Channel
 from fogbell.settings import JOB_EXIT
 from fogbell_operator import resources
 from fogbell_operator.checking import LARGEST, check, foreign
@@ -232,6 +235,19 @@ def test_a_wrong_spec_says_where_and_not_what_stands_there() -> None:
     assert "spec.audience.recipients.0: " in sentence
     assert "spec.expiresAfter: " in sentence
     assert "ann@" not in sentence
+
+
+def test_a_channel_that_nobody_serves_is_refused_with_those_that_are() -> None:
+    sms = campaign(channels=["email", "sms"], content={**CONTENT, "sms": {"text": "Fog"}})
+    offered = frozenset({Channel.WEBHOOK, Channel.EMAIL, Channel.INBOX})
+    fault = check(sms, offered)
+    assert fault == Refusal(
+        "ChannelNotOffered",
+        "spec.channels: this installation does not offer 'sms'; it offers email, inbox, webhook."
+        " Add it to a pool of worker.pools, or take it out.",
+    )
+    assert check(sms, offered | {Channel.SMS}) == spec_of(sms)
+    assert check(sms) == spec_of(sms), "where nobody has said what is offered"
 
 
 def test_a_text_that_is_no_liquid_is_named() -> None:

@@ -35,6 +35,12 @@ data:
 {{- include "fogbell.settings" (dict "root" . "settings" (list .Values.intake.settings $own)) -}}
 {{- end -}}
 
+{{/* Of a Campaign's run: it sends over what intake offers, and over nothing else. */}}
+{{- define "fogbell.runnerSettings" -}}
+{{- $own := dict "FOGBELL_OFFERED_CHANNELS" (include "fogbell.offeredChannels" .) -}}
+{{- include "fogbell.settings" (dict "root" . "settings" (list .Values.campaign.settings $own)) -}}
+{{- end -}}
+
 {{/* dict: root, pool (whole) */}}
 {{- define "fogbell.workerSettings" -}}
 {{- $own := dict

@@ -3,7 +3,7 @@
 {{- $values := .Values.campaign -}}
 {{- $name := printf "%s-campaign" (include "fogbell.fullname" .) -}}
 {{- $context := dict "root" . "component" "campaign" "name" $name "values" $values "config" $name
-      "checksums" (dict "settings" (include "fogbell.settings" (dict "root" . "settings" (list $values.settings)))) -}}
+      "checksums" (dict "settings" (include "fogbell.runnerSettings" .)) -}}
 metadata:
   {{- include "fogbell.podMetadata" $context | nindent 2 }}
 spec:

@@ -127,4 +127,5 @@ def _runner_settings(settings: CampaignSettings) -> RunnerSettings:
             look_after=timedelta(seconds=protocol.settle_seconds),
             failures=protocol.expansion_failures,
         ),
+        offered=settings.offered_channels,
     )

@@ -13,11 +13,12 @@ from time import monotonic
 import structlog
 
 from fogbell.broker import Publisher
-from fogbell.campaigns import template_fault
+from fogbell.campaigns import channel_fault, template_fault
 from fogbell.expansion.expander import Expander, ExpansionFailedError, ExpansionSettings
-from fogbell.model.campaign import untimely
+from fogbell.model.campaign import Refusal, untimely
 from fogbell.model.content import Template
 from fogbell.model.notification import Notification
+from fogbell.model.status import Channel
 from fogbell.store import notifications, templates
 from fogbell.store.database import Database, StoreRefusedError, StoreUnavailableError
 from fogbell.store.indexes import ensure_indexes
@@ -38,12 +39,13 @@ PAUSE = 1.0
 @dataclass(frozen=True, slots=True)
 class RunnerSettings:
     """``grace``: after this the sweep looks at a run that nobody expands; ``patience``: how long
-    to go on without MongoDB.
+    to go on without MongoDB; ``offered``: the channels that a run may name, None: any.
     """
 
     grace: timedelta
     patience: timedelta
     expansion: ExpansionSettings
+    offered: frozenset[Channel] | None = None
 
 
 class Runner:
@@ -128,7 +130,7 @@ class Runner:
         if late is not None:
             return refused(late)
         template = await self._template()
-        fault = template_fault(self._run.spec, template)
+        fault = self._fault(template)
         if fault is not None:
             return faulty(fault)
         notification = self._run.notification(template, now)
@@ -141,6 +143,11 @@ class Runner:
         self._exists = self._began = True
         log.info("run_begun", notification=str(self._run.id))
         return None
+
+    def _fault(self, template: Template | None) -> Refusal | None:
+        """What keeps it from being begun, and would keep every other pod from that."""
+        spec = self._run.spec
+        return channel_fault(spec, self._settings.offered) or template_fault(spec, template)
 
     async def _template(self) -> Template | None:
         asked = self._run.spec.template

@@ -7,7 +7,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import NoDecode
 
 from fogbell.model.campaign import LONGEST_NAME, CampaignSpec
-from fogbell.settings import Group, JobSettings, Seconds
+from fogbell.settings import Group, JobSettings, Offered, Seconds
 
 
 def _read(value: Any) -> Any:
@@ -63,3 +63,7 @@ class CampaignSettings(JobSettings):
 
     campaign: CampaignGroup
     run: RunGroup = RunGroup()
+
+    offered_channels: Offered = None
+    """``FOGBELL_OFFERED_CHANNELS``, as intake has it: a run over any other channel is refused, for
+    its deliveries would wait for ever. None: not checked."""

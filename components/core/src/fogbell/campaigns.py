@@ -3,6 +3,8 @@
 The operator shows it as a condition, the runner ends with it: no later try would do better.
 """
 
+from collections.abc import Collection
+
 from pydantic import ValidationError
 
 from fogbell.model.campaign import CampaignSpec, Refusal
@@ -24,6 +26,21 @@ def spec_fault(spec: CampaignSpec) -> Refusal | None:
     except ValidationError as error:
         return Refusal("InvalidMatch", f"{_attribute(error)}: {_EXPECTED}.")
     return None if spec.content is None else _content_fault(spec.content, spec.channels)
+
+
+def channel_fault(spec: CampaignSpec, offered: Collection[Channel] | None) -> Refusal | None:
+    """A channel that nobody serves: its deliveries would wait for ever.
+
+    ``offered``: what the installation serves; None where nobody has said.
+    """
+    for channel in spec.channels:
+        if offered is not None and channel not in offered:
+            return Refusal(
+                "ChannelNotOffered",
+                f"spec.channels: this installation does not offer '{channel}'; it offers"
+                f" {', '.join(sorted(offered))}. Add it to a pool of worker.pools, or take it out.",
+            )
+    return None
 
 
 def template_fault(spec: CampaignSpec, template: Template | None) -> Refusal | None:

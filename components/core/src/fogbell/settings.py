@@ -11,9 +11,18 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
+from fogbell.model.status import Channel
 from fogbell.policy import Retention, RetryPolicy
 from fogbell.settings_report import DELIMITER, PREFIX, describe, slips, unreadable
 from fogbell.telemetry.summary import leave_summary
@@ -22,6 +31,19 @@ SERVICE_EXIT, JOB_EXIT = 2, 42
 """What a process ends with on wrong settings; a Job's is named in its podFailurePolicy."""
 
 Seconds = Annotated[float, Field(gt=0)]
+
+
+def words(value: object) -> object:
+    """``email,inbox`` as a list; what is no text stays as it is."""
+    return [word.strip() for word in value.split(",")] if isinstance(value, str) else value
+
+
+Channels = Annotated[frozenset[Channel], NoDecode, BeforeValidator(words)]
+"""Channels as words with commas between."""
+
+Offered = Annotated[frozenset[Channel] | None, NoDecode, BeforeValidator(words)]
+"""``FOGBELL_OFFERED_CHANNELS``, where a component can do without; None: not checked."""
+
 S = TypeVar("S", bound="Settings")
 
 

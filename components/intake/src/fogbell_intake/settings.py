@@ -2,12 +2,11 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator
-from pydantic_settings import NoDecode
+from pydantic import AfterValidator, Field, SecretStr
 
 from fogbell.model.api_key import API_KEY
 from fogbell.model.status import Channel
-from fogbell.settings import Group, Settings
+from fogbell.settings import Channels, Group, Settings
 from fogbell_intake.inbox_settings import InboxSettings
 from fogbell_intake.tokens import TokenSecret
 
@@ -51,15 +50,8 @@ class IntakeSettings(Settings):
     inbox_token_secret: TokenSecret
     """``FOGBELL_INBOX_TOKEN_SECRET``: signs recipients' tokens."""
 
-    offered_channels: Annotated[frozenset[Channel], NoDecode] = frozenset(
-        {Channel.EMAIL, Channel.WEBHOOK, Channel.INBOX}
-    )
+    offered_channels: Channels = frozenset({Channel.EMAIL, Channel.WEBHOOK, Channel.INBOX})
     """``FOGBELL_OFFERED_CHANNELS=email,webhook,inbox,sms``: the channels that posts may name. Name
     those that a worker serves: a delivery of any other would wait for ever."""
 
     inbox: InboxSettings = InboxSettings()
-
-    @field_validator("offered_channels", mode="before")
-    @classmethod
-    def _words(cls, value: object) -> object:
-        return [word.strip() for word in value.split(",")] if isinstance(value, str) else value

@@ -103,6 +103,7 @@ class Operator:
             progress_seconds=settings.operator.progress_seconds,
             resync_seconds=settings.operator.resync_seconds,
             instance=socket.gethostname(),
+            offered=settings.offered_channels,
         )
 
     def _health(self, resync: Resync) -> contextlib.AbstractAsyncContextManager[HealthServer]:

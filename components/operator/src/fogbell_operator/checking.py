@@ -1,9 +1,12 @@
 """Whether a Campaign can be run at all, before Kubernetes or MongoDB is asked. Pure."""
 
+from collections.abc import Collection
+
 from pydantic import ValidationError
 
-from fogbell.campaigns import spec_fault
+from fogbell.campaigns import channel_fault, spec_fault
 from fogbell.model.campaign import CampaignSpec, Refusal
+from fogbell.model.status import Channel
 from fogbell_operator.cronjobs import encoded_spec
 from fogbell_operator.errors import ClusterError, ForbiddenError, RefusedError
 from fogbell_operator.resources import Campaign, CronJob
@@ -14,8 +17,8 @@ LARGEST = 64 * 1024
 _SHOWN = 5
 
 
-def check(campaign: Campaign) -> CampaignSpec | Refusal:
-    """The spec, or why it cannot be one."""
+def check(campaign: Campaign, offered: Collection[Channel] | None = None) -> CampaignSpec | Refusal:
+    """The spec, or why it cannot be one; ``offered`` as for `channel_fault`."""
     size = len(encoded_spec(campaign.spec).encode())
     if size > LARGEST:
         return Refusal(
@@ -27,7 +30,7 @@ def check(campaign: Campaign) -> CampaignSpec | Refusal:
         spec = CampaignSpec.model_validate(dict(campaign.spec))
     except ValidationError as error:
         return Refusal("InvalidSpec", sentences(error))
-    return spec_fault(spec) or spec
+    return channel_fault(spec, offered) or spec_fault(spec) or spec
 
 
 def sentences(error: ValidationError) -> str:

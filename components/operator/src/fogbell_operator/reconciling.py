@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import structlog
 
 from fogbell.model.campaign import CampaignSpec, Refusal, cronjob_name
+from fogbell.model.status import Channel
 from fogbell.store.database import StoreRefusedError, StoreUnavailableError
 from fogbell_operator import conditions, runs, schedules
 from fogbell_operator.checking import apply_fault, check, foreign
@@ -42,6 +43,9 @@ class Reconciling:
     resync_seconds: float
     instance: str
     """What Events name as their reporter: the pod."""
+
+    offered: frozenset[Channel] | None = None
+    """The channels that Campaigns may name; None: any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,7 @@ class Reconciler:
             self.forget(name)
             return None
         now = self.clock()
-        checked = check(campaign)
+        checked = check(campaign, self.settings.offered)
         jobs = await self.cluster.jobs(campaign.uid)
         found = await self._look_up(campaign, checked, jobs)
         planned = await self._plan(campaign, checked, jobs, found.history, now)

@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from fogbell.settings import Group, Seconds, Settings
+from fogbell.settings import Group, Offered, Seconds, Settings
 
 
 class OperatorSettings(Group):
@@ -48,3 +48,7 @@ class OperatorComponentSettings(Settings):
 
     operator: OperatorSettings = OperatorSettings()
     runner: RunnerSettings
+
+    offered_channels: Offered = None
+    """``FOGBELL_OFFERED_CHANNELS``, as intake has it: a Campaign over any other channel is not
+    ready. None: not checked."""

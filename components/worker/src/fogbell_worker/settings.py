@@ -2,11 +2,11 @@
 
 from typing import Annotated, Self
 
-from pydantic import Field, InstanceOf, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, InstanceOf, ValidationError, model_validator
 from pydantic_settings import NoDecode
 
 from fogbell.model.status import PUSH_CHANNELS, Channel, Lane
-from fogbell.settings import Group, Settings
+from fogbell.settings import Channels, Group, Settings, words
 from fogbell_worker.channels.apprise.settings import AppriseSettings
 from fogbell_worker.channels.email.settings import EmailSettings
 from fogbell_worker.channels.push.settings import PushSettings
@@ -105,11 +105,11 @@ class BreakerSettings(Group):
 class WorkerSettings(Settings):
     """Settings of the worker component."""
 
-    channels: Annotated[frozenset[Channel], NoDecode] = ALWAYS_ON
+    channels: Channels = ALWAYS_ON
     """``FOGBELL_CHANNELS=email,webhook``: what this process serves. Where it is not set, a channel
     whose own settings are there is served besides."""
 
-    lanes: Annotated[frozenset[Lane], NoDecode] = frozenset(Lane)
+    lanes: Annotated[frozenset[Lane], NoDecode, BeforeValidator(words)] = frozenset(Lane)
     """``FOGBELL_LANES=transactional``: a pool per lane keeps them apart altogether."""
 
     expand: bool = True
@@ -176,11 +176,6 @@ class WorkerSettings(Settings):
         groups = values.get("provider")
         found = read_providers(lists, groups if isinstance(groups, dict) else {})
         return {**values, "provider": found}
-
-    @field_validator("channels", "lanes", mode="before")
-    @classmethod
-    def _words(cls, value: object) -> object:
-        return [word.strip() for word in value.split(",")] if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

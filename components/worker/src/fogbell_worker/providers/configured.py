@@ -9,17 +9,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, ValidationError, create_model, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    create_model,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from fogbell.model.status import Channel
-from fogbell.settings import Group
+from fogbell.settings import Group, words
 from fogbell.settings_report import DELIMITER, PREFIX, describe
 from fogbell_worker.providers.interface import NAME, ProviderKind, ProviderSettings
 from fogbell_worker.providers.kinds import load_kind
 
 _LIST, _GROUP = f"{PREFIX}PROVIDERS{DELIMITER}", f"{PREFIX}PROVIDER{DELIMITER}"
-Names = Annotated[tuple[str, ...], NoDecode]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(words)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +50,6 @@ class ProviderLists(Group):
     push: Names = ()
     webhook: Names = ()
     apprise: Names = ()
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _words(cls, value: object) -> object:
-        return [word.strip() for word in value.split(",")] if isinstance(value, str) else value
 
     @field_validator("*")
     @classmethod
