@@ -4,7 +4,8 @@
 #   make up       the whole system on this machine, until Ctrl-C
 #   make test     lint, types, import contracts, then every test that needs no cluster
 #   make e2e      the tests on a real Kubernetes, which is built and started if there is none
-#   make cluster  a real Kubernetes on this machine, to use; make cluster-down removes it
+#   make cluster  a real Kubernetes on this machine, to use; make cluster-images gives it Fogbell's
+#                 images, make cluster-down removes it
 #   make bench    Fogbell and its peers on the same work; make bench-growth the rows that grow
 #   make lint     lint, types and import contracts alone
 #   make lock     lock what development, the cluster tests and each image install, with hashes
@@ -19,7 +20,7 @@ IMAGES := $(filter-out core client local,$(COMPONENTS))
 PYPROJECTS := $(COMPONENTS:%=components/%/pyproject.toml)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: demo up test e2e cluster cluster-down bench bench-growth lint lock setup clean
+.PHONY: demo up test e2e cluster cluster-images cluster-down bench bench-growth lint lock setup clean
 .DEFAULT_GOAL := setup
 
 setup: $(VENV)/.ready
@@ -72,6 +73,10 @@ $(VENV)/.cluster: $(VENV)/.ready requirements/cluster.txt
 
 cluster: $(VENV)/.cluster
 	$(BIN)/python -m tests.cluster.harness up
+
+# Starts the cluster where there is none.
+cluster-images: cluster
+	$(BIN)/python -m tests.cluster.harness images
 
 cluster-down: $(VENV)/.cluster
 	$(BIN)/python -m tests.cluster.harness down

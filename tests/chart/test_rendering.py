@@ -15,6 +15,8 @@ from tests.chart.rendering import (
     values_files,
 )
 from tests.chart.rendering import template as helm_template
+from tests.cluster.harness import images
+from tests.cluster.harness.places import COMPONENTS
 
 FILES = values_files()
 VERSIONS = [
@@ -57,6 +59,12 @@ def test_the_runners_template_is_a_pod_that_kubernetes_takes(values: str) -> Non
     whole = {"apiVersion": "v1", "kind": "Pod", "spec": pod.spec}
     whole["metadata"] = {**pod.metadata, "name": "run"}
     kubernetes_validate.validate(whole, VERSIONS[-1], strict=True)
+
+
+def test_the_values_of_the_test_cluster_name_the_images_that_are_loaded_into_it() -> None:
+    loaded = {f"localhost/fogbell-{component}:test" for component in COMPONENTS}
+    named = {c["image"] for pod in render("cluster").pods for c in pod.spec["containers"]}
+    assert named == loaded | {images.MONGODB, images.RABBITMQ}
 
 
 @pytest.mark.parametrize("values", FILES)

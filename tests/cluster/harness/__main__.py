@@ -1,6 +1,7 @@
-"""``python -m tests.cluster.harness up|down|prepare``: what `make cluster` and its like call."""
+"""``python -m tests.cluster.harness up|down|images|prepare``: what `make cluster` calls."""
 
 import argparse
+import shlex
 import sys
 import tempfile
 from pathlib import Path
@@ -15,13 +16,21 @@ from tests.cluster.harness.running import HarnessError, say
 def up() -> None:
     """Start the cluster, unless it runs."""
     if kind.available():
-        say(f"KUBECONFIG={kind.start()}")
+        _show_use(kind.start())
         return
     cluster = open_cluster()
     if cluster.running:
-        say(f"runs already: KUBECONFIG={cluster.state.kubeconfig}")
+        say("runs already")
     else:
         cluster.start()
+    _show_use(cluster.state.kubeconfig, cluster.tools.kubectl.parent, cluster.tools.helm.parent)
+
+
+def _show_use(kubeconfig: Path, *programs: Path) -> None:
+    """The line that a shell needs, on standard output: whole, to be copied as it stands."""
+    path = "".join(f"{folder}:" for folder in programs)
+    more = f' PATH="{path}$PATH"' if programs else ""
+    sys.stdout.write(f"export KUBECONFIG={kubeconfig}{more}\n")
 
 
 def down() -> None:
@@ -31,6 +40,21 @@ def down() -> None:
         return
     open_cluster().stop()
     say("gone")
+
+
+def load() -> None:
+    """Have the images in the running cluster that tests/chart/values/cluster.yaml names."""
+    if kind.available():
+        kind.start()
+        kind.load_components(*COMPONENTS)
+        say(f"the images are there. Give helm besides: {shlex.join(kind.OFFICIAL_SERVERS)}")
+        return
+    cluster = open_cluster()
+    if not cluster.running:
+        raise HarnessError("no cluster runs here: start one with 'make cluster'")
+    cluster.images.load_services()
+    cluster.images.load_components(*COMPONENTS)
+    say("the images are there: docs/testing.md says how to install Fogbell with them")
 
 
 def prepare() -> None:
@@ -48,7 +72,7 @@ def prepare() -> None:
             images.build(component, earlier, EARLIER)
 
 
-COMMANDS = {"up": up, "down": down, "prepare": prepare}
+COMMANDS = {"up": up, "down": down, "images": load, "prepare": prepare}
 
 
 def main() -> int:

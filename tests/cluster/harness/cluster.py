@@ -67,7 +67,7 @@ class Cluster:
         except BaseException:
             self.stop()
             raise
-        say(f"ready after {time.monotonic() - began:.0f} s: KUBECONFIG={self.state.kubeconfig}")
+        say(f"ready after {time.monotonic() - began:.0f} s")
 
     def _start(self) -> None:
         self.state.root.mkdir(parents=True, mode=0o700)
