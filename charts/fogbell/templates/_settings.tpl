@@ -58,8 +58,8 @@ data:
 {{- if and (has "email" .pool.channels) (include "fogbell.email" .root) }}true{{ end -}}
 {{- end -}}
 
-{{/* A number among settings, the most particular first. dict: settings (a list), name, default */}}
-{{- define "fogbell.settingNumber" -}}
+{{/* One of the settings, the most particular first. dict: settings (a list), name, default */}}
+{{- define "fogbell.setting" -}}
 {{- $found := .default -}}
 {{- $name := .name -}}
 {{- range $settings := .settings -}}

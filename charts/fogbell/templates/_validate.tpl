@@ -139,6 +139,7 @@
     {{- include "fogbell.validate.channel" (dict "root" $ "name" $name "pool" $pool "channel" $channel) -}}
     {{- range $lane := $pool.lanes -}}{{- $_ := set $served (printf "%s %s" $channel $lane) true -}}{{- end -}}
   {{- end -}}
+  {{- include "fogbell.validate.lease" (dict "root" $ "name" $name "pool" $pool) -}}
   {{- include "fogbell.validate.scaling" (dict "name" (printf "worker.pools.%s" $name) "scaling" $pool.autoscaling "resources" $pool.resources) -}}
 {{- end -}}
 {{- if not $expands -}}
@@ -166,6 +167,27 @@
   {{- $what := printf "FOGBELL_%s__* or FOGBELL_PROVIDERS__%s among worker.settings, secrets among worker.extraEnv (docs/settings.md, docs/providers.md)" $upper $upper -}}
   {{- if eq .channel "email" -}}{{- $what = "email.existingSecret.name (a Secret with the relay's URL), or FOGBELL_PROVIDERS__EMAIL among worker.settings" -}}{{- end -}}
   {{- fail (printf "worker.pools.%s serves the channel '%s', but nothing says how: set %s" .name .channel $what) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A lease under which no send could ever start, where the values say all: workers refuse the rest.
+     The defaults are those of docs/settings.md, and a test holds them to it. dict: root, name, pool */}}
+{{- define "fogbell.validate.lease" -}}
+{{- $given := list .root.Values.settings .pool.settings -}}
+{{- $names := list -}}
+{{- range .pool.extraEnv -}}{{- $names = append $names .name -}}{{- end -}}
+{{- $unseen := or .pool.extraEnvFrom (regexMatch "FOGBELL_(PROTOCOL__LEASE|PROVIDERS__|[A-Z]+__SEND_TIMEOUT)" (join " " $names)) -}}
+{{- $lease := include "fogbell.setting" (dict "settings" $given "name" "FOGBELL_PROTOCOL__LEASE_SECONDS" "default" 60) | float64 -}}
+{{- $margin := include "fogbell.setting" (dict "settings" $given "name" "FOGBELL_PROTOCOL__LEASE_MARGIN_SECONDS" "default" 2) | float64 -}}
+{{- $defaults := dict "email" 30 "webhook" 15 "sms" 15 "push" 15 "apprise" 20 -}}
+{{- range $channel := .pool.channels -}}
+  {{- $listed := include "fogbell.setting" (dict "settings" $given "name" (printf "FOGBELL_PROVIDERS__%s" (upper $channel)) "default" "") -}}
+  {{- $setting := printf "FOGBELL_%s__SEND_TIMEOUT" (upper $channel) -}}
+  {{- $timeout := include "fogbell.setting" (dict "settings" $given "name" $setting "default" (get $defaults $channel)) | float64 -}}
+  {{- $needed := addf $timeout 0.25 $margin -}}
+  {{- if and (not $unseen) (not $listed) (le $lease $needed) -}}
+    {{- fail (printf "worker.pools.%s: FOGBELL_PROTOCOL__LEASE_SECONDS is %v, but must be above %v: %s (%v), 0.25 and FOGBELL_PROTOCOL__LEASE_MARGIN_SECONDS (%v), or no send over '%s' could ever start" $.name $lease $needed $setting $timeout $margin $channel) -}}
+  {{- end -}}
 {{- end -}}
 {{- end -}}
 
