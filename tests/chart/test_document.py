@@ -26,6 +26,49 @@ def test_every_example_of_values_is_taken(block: str, tmp_path: Path) -> None:
     assert parsed(done.stdout).objects
 
 
+REFUSED: list[tuple[str, str]] = [
+    *((f"settings.{name}", name) for name in (
+        "FOGBELL_MONGODB_URI", "FOGBELL_RABBITMQ_URI", "FOGBELL_EMAIL__URL",
+        "FOGBELL_SMS__AUTH_TOKEN", "FOGBELL_CHANNELS", "FOGBELL_LANES", "FOGBELL_EXPAND",
+        "FOGBELL_OFFERED_CHANNELS", "FOGBELL_MONGODB__DATABASE", "FOGBELL_RABBITMQ__PREFIX",
+        "FOGBELL_EMAIL__FROM_ADDRESS", "FOGBELL_INBOX__CORS_ORIGINS", "FOGBELL_BULK__SLOTS",
+    )),
+    ("worker.replicas", "replicas"),
+    ("image.registry", "image.registry"),
+    ("image.tag", "image.tag"),
+    ("worker.pools.Main", "worker.pools"),
+    ("mongodb.uri", "mongodb.uri"),
+    ("rabbitmq.uri", "rabbitmq.uri"),
+    ("email.url", "email.url"),
+]  # fmt: skip
+"""What is set, to a number or to a text with a slash at its end, and what helm names then."""
+
+
+@pytest.mark.parametrize(("value", "named"), REFUSED)
+def test_what_the_page_says_of_refusals_is_refused(value: str, named: str) -> None:
+    given = "1.1" if value == "image.tag" else '"x/"'
+    done = template("--values", VALUES / "minimal.yaml", f"--set-json={value}={given}")
+    assert named in done.stderr
+    table = PAGE.partition("### What a refusal means")[2].partition("\n## ")[0]
+    assert f"`{named}`" in table
+
+
+def test_a_table_of_refusals_sends_to_values_that_are_taken() -> None:
+    values = {
+        "worker.pools.main.replicas": "3",
+        "worker.pools.bulk.channels": '["webhook"]',
+        "intake.settings.FOGBELL_INBOX__CORS_ORIGINS": '["https://app.example.org"]',
+        "worker.settings.FOGBELL_BULK__SLOTS": "4",
+        "image.registry": '"registry.example.org/messaging"',
+        "image.tag": '"1.10"',
+        "mongodb.database": '"other"',
+        "intake.offeredChannels": '["inbox"]',
+    }
+    flags = [f"--set-json={name}={value}" for name, value in values.items()]
+    done = template("--values", VALUES / "minimal.yaml", *flags)
+    assert done.returncode == 0, done.stderr
+
+
 def test_what_the_page_names_is_what_the_chart_makes() -> None:
     rendering = render("dev")
     for kind, name in (
