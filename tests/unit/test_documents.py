@@ -290,6 +290,23 @@ def test_every_make_target_that_is_named_exists() -> None:
     assert {"demo", "up", "test", "e2e", "cluster", "cluster-down"} <= named <= targets
 
 
+WHOLE_CLUSTER = {"nodes", "namespace", "customresourcedefinition"}
+"""What kubectl acts on without a namespace."""
+
+
+def test_every_command_of_kubectl_names_its_namespace() -> None:
+    """Copied as it stands, it would look into the namespace `default`, and find nothing there."""
+    lost = [
+        f"{name_of(page)}: {command}"
+        for page in PAGES
+        for command in commands(page)
+        if (found := re.match(r"kubectl (?!-)(\S+) (\S+)", command))
+        and found[1] != "explain"
+        and found[2] not in WHOLE_CLUSTER
+    ]
+    assert lost == []
+
+
 def test_every_fogbell_command_that_is_named_exists_with_its_options() -> None:
     root = typer.main.get_command(app)
     for page in PAGES:
