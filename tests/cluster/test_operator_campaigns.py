@@ -189,6 +189,17 @@ def test_counts_rise_while_a_run_goes_on(place: Place, operator: Component) -> N
 
 
 @pytest.mark.usefixtures("operator")
+def test_a_run_that_reaches_nobody_is_seen(place: Place) -> None:
+    campaign = place.campaign("alone", audience={"groups": ["raeders"]})
+    run = place.begin(campaign, place.job("alone", MINUTE))
+    place.deliver(run)
+    found = place.until("alone", "LastRunSucceeded", "True", "NobodyMeant")
+    assert "GET /v1/recipients" in condition(found, "LastRunSucceeded")["message"]
+    events = place.kube.run("get", "events", "--field-selector=involvedObject.name=alone")
+    assert "NobodyMeant" in events
+
+
+@pytest.mark.usefixtures("operator")
 def test_a_run_that_failed_says_what_its_pod_has_left_behind(place: Place) -> None:
     place.campaign("failing")
     job = place.job("failing", MINUTE)

@@ -114,11 +114,30 @@ SETTLED = {"expanded_at": NOW, "settled_at": NOW}
         (History(run(record(RUN, **SETTLED))), ("True", "Settled")),
         (History(run(record(RUN, **SETTLED), delivered=9, dead=1)), ("True", "SettledWithDead")),
         (History(run(record(RUN, **SETTLED), dead=1)), ("False", "NothingDelivered")),
+        (History(run(record(RUN, expected=0, **SETTLED))), ("True", "NobodyMeant")),
+        (History(run(record(RUN, expected=0))), ("Unknown", "Running")),
+        (History(run(record(RUN, expected=2, **SETTLED), skipped=2)), ("True", "Settled")),
         (None, ("Unknown", "MongoDBUnavailable")),
     ],
 )
 def test_how_the_last_run_went(history: History | None, expected: tuple[str, str]) -> None:
     assert said(history) == expected
+
+
+def test_a_run_without_anybody_says_where_to_look() -> None:
+    condition = conditions.last_run(
+        History(run(record(RUN, expected=0, **SETTLED))), Summary(), None
+    )
+    assert condition.message == (
+        f"Run {RUN} had no delivery."
+        " Nobody in the directory matches spec.audience: see GET /v1/recipients."
+    )
+
+
+def test_a_run_that_delivered_nothing_says_where_the_reasons_are() -> None:
+    history = History(run(record(RUN, expected=1, **SETTLED), dead=1))
+    message = conditions.last_run(history, Summary(), None).message
+    assert message.endswith(f"say why: GET /v1/notifications/{RUN}/deliveries?status=dead.")
 
 
 def test_a_failed_jobs_own_summary_says_why() -> None:
@@ -369,6 +388,13 @@ def test_trouble_is_a_warning() -> None:
     wrong = Condition("Ready", "False", "InvalidSchedule", "...")
     failed = Condition("LastRunSucceeded", "False", "JobFailed", "...")
     assert told(campaign(), wrong, failed) == [("InvalidSchedule", True), ("JobFailed", True)]
+
+
+@pytest.mark.parametrize("reason", ["NobodyMeant", "SettledWithDead"])
+def test_a_run_that_went_as_it_was_asked_may_be_a_warning_all_the_same(reason: str) -> None:
+    assert told(campaign(), Condition("LastRunSucceeded", "True", reason, "...")) == [
+        (reason, True)
+    ]
 
 
 def test_one_that_is_missed_says_so_once() -> None:

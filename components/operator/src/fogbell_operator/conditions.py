@@ -90,6 +90,11 @@ def shut_out(why: str) -> Refusal:
     return Refusal(SHUT_OUT, f"Templates and runs cannot be looked up: {why}")
 
 
+NOBODY_MEANT = "NobodyMeant"
+
+_NOBODY = "Nobody in the directory matches spec.audience: see GET /v1/recipients."
+
+
 def suspended(suspend: object) -> Condition:
     """Whether further runs are held back: ``spec.suspend``, also of a spec that is wrong."""
     if suspend:
@@ -148,6 +153,10 @@ def _of_run(run: Run) -> Condition:
                 f"Run {record.id} stopped half-way: {record.reason}. Replay its notification.",
             )
         return _last(UNKNOWN, "Running", f"Run {record.id} is under way.")
+    if record.expected == 0:
+        # No failure: a group may well be empty today. But a slip in its name looks the same.
+        message = f"Run {record.id} had no delivery. {_NOBODY}"
+        return _last(TRUE, NOBODY_MEANT, message)
     counts = ", ".join(
         f"{totals.get(status, 0)} {status.value}" for status in DeliveryStatus if status.settled
     )
@@ -156,7 +165,8 @@ def _of_run(run: Run) -> Condition:
         return _last(TRUE, "Settled", message)
     if totals.get(DeliveryStatus.DELIVERED):
         return _last(TRUE, "SettledWithDead", message)
-    return _last(FALSE, "NothingDelivered", f"{message} The deliveries' reasons say why.")
+    where = f"GET /v1/notifications/{record.id}/deliveries?status=dead"
+    return _last(FALSE, "NothingDelivered", f"{message} The deliveries' reasons say why: {where}.")
 
 
 def _last(status: str, reason: str, message: str) -> Condition:

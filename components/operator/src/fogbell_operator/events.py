@@ -12,6 +12,7 @@ from fogbell_operator.conditions import (
     FALSE,
     LAST_RUN,
     MISSED,
+    NOBODY_MEANT,
     READY,
     REFUSED,
     SHUT_OUT,
@@ -27,7 +28,7 @@ LONGEST_NOTE = 1_000
 _EXPECTED = frozenset({"NotSuspended", "NoRun", "Waiting"})
 """What a new Campaign begins with: worth no Event."""
 
-_TROUBLE = frozenset({"SettledWithDead", MISSED, REFUSED, FAILED, SHUT_OUT})
+_TROUBLE = frozenset({"SettledWithDead", NOBODY_MEANT, MISSED, REFUSED, FAILED, SHUT_OUT})
 
 
 @dataclass(frozen=True, slots=True)
