@@ -270,6 +270,13 @@ async def test_content_that_cannot_be_sent_is_permanent(content: EmailContent, r
     assert server.sessions == 0
 
 
+async def test_a_sender_that_is_none_is_told_with_an_address_for_an_example() -> None:
+    content = EmailContent(subject="hi", text="", from_="{{ data.name }}")
+    async with relay() as server, sender(server.port) as channel:
+        reply = (await channel.send(work(content, name="no address"))).reply
+    assert reply.detail == "From: expected an e-mail address such as ann@example.org"
+
+
 async def test_a_line_end_in_a_name_never_reaches_the_relay() -> None:
     async with relay() as server, sender(server.port) as channel:
         reply = (await channel.send(work(name="Ann\r\nBcc: eve@example.org"))).reply

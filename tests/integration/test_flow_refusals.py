@@ -124,6 +124,9 @@ REFUSED: dict[str, tuple[Json, str, str]] = {
     "a header that is not the sender's": (
         _email(headers={"Received": "x"}), INVALID, "#/content/email/headers",
     ),
+    "a sender without an address": (
+        _email(**{"from": "nobody"}), INVALID, "#/content/email/from",
+    ),
     "no body": ({"content": {"email": {"subject": "Hi"}}}, INVALID, "#/content/email"),
     "broken Liquid": (
         _email(text="{% if %}"), "template-syntax", "#/content/email/text",

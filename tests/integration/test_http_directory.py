@@ -170,6 +170,11 @@ REFUSED_TEMPLATES: dict[str, tuple[dict[str, Any], str, str]] = {
         "#/locales/de/inbox",
     ),
     "a line break in a header": (template("a\nb"), "invalid-body", "#/locales/en/email/subject"),
+    "a sender without an address": (
+        {"locales": {"en": {"email": {"subject": "x", "text": "x", "from": "nobody"}}}},
+        "invalid-body",
+        "#/locales/en/email/from",
+    ),
     "an unknown channel": ({"locales": {"en": {"fax": {}}}}, "invalid-body", "#/locales/en/fax"),
 }
 

@@ -99,6 +99,11 @@ def test_pods_of_one_scheduled_time_make_one_run_and_those_of_jobs_by_hand_their
             "TemplateSyntax",
             ".sms.text",
         ),
+        (
+            {"content": {"email": {**CONTENT["email"], "from": "nobody"}}},
+            "InvalidSpec",
+            "spec.content.email.from: expected an e-mail address such as ann@example.org.",
+        ),
         ({"audience": {"match": {"plan": {"im": ["pro"]}}}}, "InvalidMatch", "match.plan: "),
         ({"audience": {"match": {"plan": {"in": ["pro"]}}}}, None, ""),
     ],

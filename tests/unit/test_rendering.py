@@ -13,6 +13,7 @@ from fogbell.model.content import (
 )
 from fogbell.model.status import Channel
 from fogbell.rendering import (
+    InvalidFieldError,
     MissingVariableError,
     RenderedEmail,
     RenderedInbox,
@@ -205,6 +206,24 @@ def test_a_syntax_error_deep_in_the_data_is_named_by_its_pointer() -> None:
     with pytest.raises(TemplateSyntaxError) as caught:
         check_part(InboxContent(title="t", data={"a": [{"b": "{{"}]}), Channel.INBOX)
     assert caught.value.path == "inbox/data/a/0/b"
+
+
+@pytest.mark.parametrize("sender", ["nobody", "Shop <shop>", "a@b.org, c@d.org", " "])
+def test_a_sender_that_would_be_wrong_for_everybody_is_refused_before_it_is_stored(
+    sender: str,
+) -> None:
+    part = email(from_=sender)
+    with pytest.raises(InvalidFieldError, match=r"^email/from: ") as caught:
+        check_part(part, Channel.EMAIL)
+    assert "b.org" not in caught.value.detail
+    compile_part(part, Channel.EMAIL)  # what has been stored can be read
+
+
+@pytest.mark.parametrize(
+    "sender", ["", "shop@example.org", "Shop <shop@example.org>", "{{ data.sender }}"]
+)
+def test_a_sender_that_may_be_right_is_taken(sender: str) -> None:
+    check_part(email(from_=sender), Channel.EMAIL)
 
 
 def test_content_of_another_channel_is_refused() -> None:

@@ -11,7 +11,7 @@ from fogbell.model.campaign import CampaignSpec, Refusal
 from fogbell.model.content import Content, Template
 from fogbell.model.matching import OPERATORS, conditions
 from fogbell.model.status import Channel
-from fogbell.rendering import TemplateSyntaxError, check_part
+from fogbell.rendering import InvalidFieldError, TemplateSyntaxError, check_part
 
 _EXPECTED = (
     "expected for each of at most 20 attributes a text, a number, true, false or null, or an object"
@@ -82,4 +82,7 @@ def _content_fault(content: Content, channels: list[Channel]) -> Refusal | None:
         except TemplateSyntaxError as error:
             place = ".".join(("spec.content", *error.path.split("/")))
             return Refusal("TemplateSyntax", f"{place}: {error.detail}.")
+        except InvalidFieldError as error:
+            place = ".".join(("spec.content", *error.path.split("/")))
+            return Refusal("InvalidSpec", f"{place}: {error.detail}.")
     return None

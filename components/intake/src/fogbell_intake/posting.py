@@ -27,7 +27,7 @@ from fogbell.model.notification import (
 from fogbell.model.recipient import Recipient
 from fogbell.model.status import Channel, DeliveryStatus, Lane
 from fogbell.policy import BULK_AUDIENCE, lane_for
-from fogbell.rendering import TemplateSyntaxError, check_part
+from fogbell.rendering import InvalidFieldError, TemplateSyntaxError, check_part
 from fogbell.store import progress, recipients, templates
 from fogbell.store.database import Database
 from fogbell.store.notifications import Accept
@@ -148,6 +148,8 @@ def _check_content(body: NotificationBody) -> None:
             raise Problem(
                 types.TEMPLATE_SYNTAX, f"{place}: {error.detail}", [FieldError(error.detail, place)]
             ) from None
+        except InvalidFieldError as error:
+            raise invalid(pointer("content", *error.path.split("/")), error.detail) from None
 
 
 def _audience(body: NotificationBody) -> Audience:

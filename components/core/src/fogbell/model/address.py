@@ -17,6 +17,7 @@ _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _SUBSCRIPTION_KEYS = re.compile(r"B[A-Za-z0-9_-]{86}\.[A-Za-z0-9_-]{22}")
 _APPRISE_URL = re.compile(r"([A-Za-z0-9]{1,32})://([\x21-\x7e]+)")
+_QUOTED_PAIR = re.compile(r"\\(.)")
 RECIPIENT_ID = r"^[A-Za-z0-9._:@-]{1,128}$"
 
 
@@ -34,6 +35,21 @@ def check_email(value: str) -> str:
     if len(domain) > 253 or not all(_LABEL.fullmatch(label) for label in domain.split(".")):
         raise ValueError("the domain of the e-mail address is not valid")
     return f"{local}@{domain.lower()}"
+
+
+def split_mailbox(value: str) -> tuple[str, str]:
+    """``Shop <shop@example.org>``, or an address alone: the name (maybe empty), and the address.
+
+    Raises ValueError, which holds nothing of ``value``.
+    """
+    display, address = "", value
+    if value.endswith(">"):
+        display, _, address = value[:-1].rpartition("<")
+    address = check_email(address.strip())
+    display = display.strip()
+    if len(display) > 1 and display[0] == display[-1] == '"':
+        display = _QUOTED_PAIR.sub(r"\1", display[1:-1]).strip()
+    return display, address
 
 
 def check_phone(value: str) -> str:

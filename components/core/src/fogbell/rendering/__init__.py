@@ -5,6 +5,7 @@ in an e-mail's ``html`` and nowhere else; fields that are one line stay one line
 """
 
 from fogbell.rendering.errors import (
+    InvalidFieldError,
     MissingVariableError,
     PreviewTimeoutError,
     RenderingError,
@@ -31,6 +32,7 @@ from fogbell.rendering.rendered import (
 
 __all__ = [
     "CompiledPart",
+    "InvalidFieldError",
     "MissingVariableError",
     "PreviewTimeoutError",
     "RenderedApprise",

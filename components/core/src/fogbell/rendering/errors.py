@@ -27,6 +27,10 @@ class TemplateSyntaxError(RenderingError):
         self.problem = detail
 
 
+class InvalidFieldError(RenderingError):
+    """A field that holds no Liquid, and so would be wrong for everybody."""
+
+
 class MissingVariableError(RenderingError):
     """A preview uses variables that its data lacks; ``missing`` names them all, by field."""
 

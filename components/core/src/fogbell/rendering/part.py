@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping
 
-from fogbell.model.content import Part
+from fogbell.model.address import split_mailbox
+from fogbell.model.content import EmailContent, Part
 from fogbell.model.status import Channel
 from fogbell.rendering.channels import Renderer, build
-from fogbell.rendering.errors import MissingVariableError
+from fogbell.rendering.errors import InvalidFieldError, MissingVariableError
 from fogbell.rendering.fields import Run
+from fogbell.rendering.lexer import is_liquid
 from fogbell.rendering.rendered import RenderedPart
 
 
@@ -51,8 +53,16 @@ def compile_part(part: Part, channel: Channel) -> CompiledPart:
 
 
 def check_part(part: Part, channel: Channel) -> None:
-    """Refuse a part that cannot be compiled. Raises `TemplateSyntaxError`."""
+    """Refuse a part that cannot be sent to anybody: before it is stored, and never afterwards.
+
+    Raises `TemplateSyntaxError` or `InvalidFieldError`.
+    """
     compile_part(part, channel)
+    if isinstance(part, EmailContent) and part.from_ and not is_liquid(part.from_):
+        try:
+            split_mailbox(part.from_.strip())
+        except ValueError as error:
+            raise InvalidFieldError(f"{channel}/from", str(error)) from None
 
 
 def preview(part: Part, channel: Channel, context: Mapping[str, object]) -> RenderedPart:

@@ -13,7 +13,7 @@ from fogbell.model.api_key import Scope
 from fogbell.model.content import Content, Template
 from fogbell.model.recipient import Locale
 from fogbell.model.status import Channel
-from fogbell.rendering import TemplateSyntaxError, check_part
+from fogbell.rendering import InvalidFieldError, TemplateSyntaxError, check_part
 from fogbell.store import templates
 from fogbell.store.templates import TemplateSummary
 from fogbell.views import rfc3339
@@ -119,6 +119,8 @@ def _syntax_error(content: Content, channel: Channel, locale: str) -> FieldError
         check_part(part, channel)
     except TemplateSyntaxError as error:
         return FieldError(error.detail, f"{pointer('locales', locale)}/{error.path}")
+    except InvalidFieldError as error:
+        raise invalid(f"{pointer('locales', locale)}/{error.path}", error.detail) from None
     return None
 
 

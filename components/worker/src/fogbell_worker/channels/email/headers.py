@@ -9,14 +9,13 @@ import re
 from binascii import b2a_base64
 from functools import lru_cache
 
-from fogbell.model.address import check_email
+from fogbell.model import address
 
 _LINE = 76
 _LONGEST_WORD = 900
 _CONTROLS = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029), " ")
 _WORD = re.compile(r" *[^ ]+")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
-_QUOTED_PAIR = re.compile(r"\\(.)")
 _SPECIAL = re.compile(r'(["\\])')
 
 
@@ -70,24 +69,17 @@ def mailbox(name: str, value: str) -> tuple[str, str]:
 
     Cached, since a campaign says the same From a million times.
     """
-    display, address = split_mailbox(name, value)
-    return (_phrase(name, display, f"<{address}>") if display else address), address
+    display, bare = split_mailbox(name, value)
+    return (_phrase(name, display, f"<{bare}>") if display else bare), bare
 
 
 def split_mailbox(name: str, value: str) -> tuple[str, str]:
     """Display name (maybe empty) and address. Raises `InvalidHeaderError`."""
     text = clean(name, value)
-    display, address = "", text
-    if text.endswith(">"):
-        display, _, address = text[:-1].rpartition("<")
     try:
-        address = check_email(address.strip())
+        return address.split_mailbox(text)
     except ValueError as error:
         raise InvalidHeaderError(name, str(error)) from None
-    display = display.strip()
-    if len(display) > 1 and display[0] == display[-1] == '"':
-        display = _QUOTED_PAIR.sub(r"\1", display[1:-1]).strip()
-    return display, address
 
 
 def _phrase(name: str, words: str, tail: str) -> str:

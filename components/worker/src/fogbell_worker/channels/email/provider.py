@@ -8,7 +8,7 @@ import structlog
 
 from fogbell.model.outcome import Fault, Outcome, Reply
 from fogbell.model.status import Channel
-from fogbell_worker.channels.email.classify import cut_off, scrub
+from fogbell_worker.channels.email.classify import cut_off
 from fogbell_worker.channels.email.compose import Mail, compose
 from fogbell_worker.channels.email.connection import Connector, RelayError
 from fogbell_worker.channels.email.headers import InvalidHeaderError
@@ -85,7 +85,8 @@ class SmtpProvider:
                 envelope_from=self._settings.envelope_from,
             )
         except InvalidHeaderError as error:
-            return Reply(Outcome.PERMANENT, reason="invalid_header", detail=scrub(str(error)))
+            # Not masked: it holds nothing of the value, and the address in it is an example.
+            return Reply(Outcome.PERMANENT, reason="invalid_header", detail=str(error))
 
 
 def _timed_out(*, handed_over: bool) -> Reply:
