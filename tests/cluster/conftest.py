@@ -29,6 +29,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def own_cluster() -> Iterator[Cluster | None]:
     """The cluster of this machine, started for these tests unless it runs; None for another."""
+    named = foreign_kubeconfig()
+    if named and not named.is_file():
+        # Once, and not as an error of each test.
+        pytest.exit(f"FOGBELL_KUBECONFIG names {named}: there is no such file", returncode=1)
     if foreign_kubeconfig() or kind.available():
         yield None
         return

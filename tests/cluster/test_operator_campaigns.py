@@ -90,7 +90,16 @@ def test_nothing_is_written_to_a_campaign_but_its_status(place: Place) -> None:
             "InvalidSpec",
             "cannot be set",
         ),
-        ({"audience": {"match": {"age": {"above": 3}}}}, "InvalidMatch", "spec.audience.match"),
+        (
+            {"audience": {"match": {"age": {"above": 3}}}},
+            "InvalidMatch",
+            "spec.audience.match.age: there is no operator 'above'; there are eq, ne, in",
+        ),
+        (
+            {"content": {"email": {"subject": "s", "text": "t", "from": "nobody"}}},
+            "InvalidSpec",
+            "spec.content.email.from: expected an e-mail address",
+        ),
         (
             {"channels": ["push"], "content": {"push": {"title": "Fog"}}},
             "ChannelNotOffered",

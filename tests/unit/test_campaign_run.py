@@ -104,7 +104,16 @@ def test_pods_of_one_scheduled_time_make_one_run_and_those_of_jobs_by_hand_their
             "InvalidSpec",
             "spec.content.email.from: expected an e-mail address such as ann@example.org.",
         ),
-        ({"audience": {"match": {"plan": {"im": ["pro"]}}}}, "InvalidMatch", "match.plan: "),
+        (
+            {"audience": {"match": {"plan": {"im": ["pro"]}}}},
+            "InvalidMatch",
+            "match.plan: there is no operator 'im'; there are eq, ne, in, gt",
+        ),
+        (
+            {"audience": {"match": {"plan": {"in": "pro"}}}},
+            "InvalidMatch",
+            "match.plan: expected for each of at most 20 attributes",
+        ),
         ({"audience": {"match": {"plan": {"in": ["pro"]}}}}, None, ""),
     ],
 )

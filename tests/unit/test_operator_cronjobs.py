@@ -237,6 +237,12 @@ def test_a_wrong_spec_says_where_and_not_what_stands_there() -> None:
     assert "ann@" not in sentence
 
 
+def test_a_wrong_spec_says_what_was_expected_and_nothing_of_how_it_was_found_out() -> None:
+    email = {"subject": "s", "text": "t", "headers": {"Bcc": "x"}}
+    sentence = refused(content={"email": email})[1]
+    assert sentence.startswith("spec.content.email.headers: header 'Bcc' cannot be set; allowed")
+
+
 def test_a_channel_that_nobody_serves_is_refused_with_those_that_are() -> None:
     sms = campaign(channels=["email", "sms"], content={**CONTENT, "sms": {"text": "Fog"}})
     offered = frozenset({Channel.WEBHOOK, Channel.EMAIL, Channel.INBOX})

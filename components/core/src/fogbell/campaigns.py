@@ -24,7 +24,7 @@ def spec_fault(spec: CampaignSpec) -> Refusal | None:
     try:
         conditions(spec.audience.match)
     except ValidationError as error:
-        return Refusal("InvalidMatch", f"{_attribute(error)}: {_EXPECTED}.")
+        return Refusal("InvalidMatch", f"{_attribute(error)}: {_operator(error) or _EXPECTED}.")
     return None if spec.content is None else _content_fault(spec.content, spec.channels)
 
 
@@ -68,6 +68,14 @@ def _attribute(error: ValidationError) -> str:
     """Where it is wrong: which kind of value was tried on it says nothing to its author."""
     place = error.errors(include_url=False)[0]["loc"]
     return ".".join(("spec.audience.match", *(str(name) for name in place[:1])))
+
+
+def _operator(error: ValidationError) -> str | None:
+    """The first operator that there is not, where that is what is wrong."""
+    for problem in error.errors(include_url=False):
+        if problem["type"] == "extra_forbidden":
+            return f"there is no operator '{problem['loc'][-1]}'; there are {', '.join(OPERATORS)}"
+    return None
 
 
 def _content_fault(content: Content, channels: list[Channel]) -> Refusal | None:

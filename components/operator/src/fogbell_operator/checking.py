@@ -36,7 +36,8 @@ def check(campaign: Campaign, offered: Collection[Channel] | None = None) -> Cam
 def sentences(error: ValidationError) -> str:
     """What is wrong, field by field, without what stands there."""
     found = [
-        ".".join(("spec", *map(str, problem["loc"]))) + f": {problem['msg']}"
+        ".".join(("spec", *map(str, problem["loc"])))
+        + f": {problem['msg'].removeprefix('Value error, ')}"
         for problem in error.errors(include_url=False, include_context=False, include_input=False)
     ]
     more = f" And {len(found) - _SHOWN} more." if len(found) > _SHOWN else ""

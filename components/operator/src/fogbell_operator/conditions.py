@@ -101,7 +101,7 @@ def suspended(suspend: object) -> Condition:
         return Condition(
             SUSPENDED, TRUE, "Suspended", "No further run starts; one under way goes on."
         )
-    return Condition(SUSPENDED, FALSE, "NotSuspended", "Further runs start on time.")
+    return Condition(SUSPENDED, FALSE, "NotSuspended", "spec.suspend is not set.")
 
 
 def last_run(
