@@ -11,7 +11,7 @@ from tests.support.deliveries import GRACE, claim_all, document, documents, new_
 from tests.support.profiling import profiled
 
 from fogbell.identity import delivery_range, uuid7
-from fogbell.model.delivery import DeliveryView, NewDelivery
+from fogbell.model.delivery import Alike, DeliveryView, NewDelivery
 from fogbell.model.status import Channel, DeliveryStatus, Lane
 from fogbell.store import deliveries
 from fogbell.store.database import Database, Document
@@ -71,8 +71,37 @@ async def test_inserting_the_same_at_the_same_time_stores_each_once(db: Database
     assert await db.deliveries.count_documents({}) == 100
 
 
+def _alike(new: list[NewDelivery]) -> Alike:
+    return Alike(new[0], [n.id.bytes for n in new], [n.recipient_id for n in new])
+
+
+async def test_those_that_are_alike_are_stored_as_each_alone_would_be(db: Database) -> None:
+    run = uuid7()
+    mails, texts = _many(run, 5), _many(run, 3, Channel.SMS)
+    skipped = [replace(new, status=SKIPPED, reason="no_address") for new in texts]
+    groups = [_alike(mails), _alike(skipped)]
+    assert await deliveries.insert_alike(db, groups, GRACE) == groups
+    stored = await documents(db, [new.id for new in mails + skipped])
+    for new in mails + skipped:
+        created = stored[new.id]["created_at"]
+        assert stored[new.id] == deliveries.delivery_document(new, created, GRACE)
+
+
+async def test_inserting_alike_ones_again_changes_nothing(db: Database) -> None:
+    run = uuid7()
+    mails, texts = _many(run, 10), _many(run, 4, Channel.SMS)
+    await deliveries.insert(db, mails[2:6] + texts[:1], GRACE)
+    await claim_all(db, [mails[2].id])
+    before = await documents(db, [mails[2].id])
+    new = await deliveries.insert_alike(db, [_alike(mails), _alike(texts)], GRACE)
+    assert [[*group.each()] for group in new] == [mails[:2] + mails[6:], texts[1:]]
+    assert await documents(db, [mails[2].id]) == before
+    assert await db.deliveries.count_documents({}) == 14
+
+
 async def test_inserting_nothing_is_no_error(db: Database) -> None:
     await deliveries.insert(db, [], GRACE)
+    assert await deliveries.insert_alike(db, [], GRACE) == []
     assert await deliveries.existing(db, []) == set()
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fogbell import identity
-from fogbell.identity import SLICES, delivery_id, delivery_range, delivery_slices
+from fogbell.identity import SLICES, delivery_id, delivery_ids, delivery_range, delivery_slices
 from fogbell.model.address import RECIPIENT_ID
 from fogbell.model.status import Channel
 
@@ -54,6 +54,14 @@ def test_a_delivery_lies_in_the_range_of_its_notification(
     assert first <= notification <= last
     assert _layout(made) == ("specified in RFC 4122", 8)
     assert made != notification
+
+
+@given(notifications, channels, st.lists(words, max_size=5))
+def test_ids_made_many_at_once_are_those_made_one_by_one(
+    notification: UUID, channel: Channel, recipients: list[str]
+) -> None:
+    made = [*map(delivery_ids(notification, channel), recipients)]
+    assert made == [delivery_id(notification, r, channel).bytes for r in recipients]
 
 
 parts = st.tuples(notifications, words, channels, words)

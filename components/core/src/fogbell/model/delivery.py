@@ -1,6 +1,7 @@
 """The delivery: the record that is claimed, attempted and settled."""
 
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -30,6 +31,31 @@ class NewDelivery:
     inline: dict[str, Any] | None = None
     item: dict[str, Any] | None = None
     report: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """New deliveries that differ in whom they are for, and so in their ids, and in nothing else.
+
+    ``pattern`` is all that they share: its own id and recipient stand for nobody. ``ids`` (16 bytes
+    each) and ``recipients`` are those of the same deliveries, in the same order.
+    """
+
+    pattern: NewDelivery
+    ids: list[bytes]
+    recipients: list[str]
+
+    def without(self, refused: Container[bytes]) -> "Alike":
+        """Those whose ids are not ``refused``."""
+        left = [
+            pair for pair in zip(self.ids, self.recipients, strict=True) if pair[0] not in refused
+        ]
+        return Alike(self.pattern, [i for i, _ in left], [r for _, r in left])
+
+    def each(self) -> Iterator[NewDelivery]:
+        """The deliveries one by one."""
+        for i, recipient in zip(self.ids, self.recipients, strict=True):
+            yield replace(self.pattern, id=UUID(bytes=i), recipient_id=recipient)
 
 
 @dataclass(frozen=True, slots=True)

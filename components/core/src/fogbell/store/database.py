@@ -28,6 +28,11 @@ from pymongo.errors import (
 from pymongo.read_concern import ReadConcern
 
 Document = dict[str, Any]
+OPTIONS: CodecOptions[Document] = CodecOptions(
+    tz_aware=True, tzinfo=UTC, uuid_representation=UuidRepresentation.STANDARD
+)
+"""How documents are encoded and decoded."""
+
 Collection = AsyncIOMotorCollection
 Session = AsyncIOMotorClientSession
 
@@ -172,12 +177,9 @@ class Database:
             timeoutMS=OPERATION_TIMEOUT_MS,
             serverSelectionTimeoutMS=OPERATION_TIMEOUT_MS,
         )
-        options: CodecOptions[Document] = CodecOptions(
-            tz_aware=True, tzinfo=UTC, uuid_representation=UuidRepresentation.STANDARD
-        )
         self.handle: AsyncIOMotorDatabase = self.client.get_database(
             name,
-            codec_options=options,
+            codec_options=OPTIONS,
             write_concern=WriteConcern(w="majority", j=True),
             read_concern=ReadConcern("majority"),
         )

@@ -1,17 +1,19 @@
 """Creating and reading deliveries."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from pymongo import ASCENDING
 from pymongo.errors import BulkWriteError
 
 from fogbell.identity import delivery_range
-from fogbell.model.delivery import DeliveryView, NewDelivery
+from fogbell.model.delivery import Alike, DeliveryView, NewDelivery
 from fogbell.model.status import Channel, DeliveryStatus
 from fogbell.store.codec import delivery_view, new_delivery_fields
 from fogbell.store.database import Database, Document, Session, store_call
+from fogbell.store.encoding import encoded
 from fogbell.store.indexes import OUTSTANDING_KEYS
 
 DUPLICATE_KEY = 11000
@@ -46,6 +48,32 @@ async def insert(
         return []
     now = db.clock.now()
     documents = [delivery_document(delivery, now, grace) for delivery in new]
+    there = await _insert(db, documents, session)
+    return [delivery for index, delivery in enumerate(new) if index not in there]
+
+
+@store_call
+async def insert_alike(db: Database, new: Sequence[Alike], grace: timedelta) -> list[Alike]:
+    """As `insert`, at a third of the cost: what deliveries share is encoded once."""
+    now = db.clock.now()
+    shared = [delivery_document(alike.pattern, now, grace) for alike in new]
+    documents = [
+        document
+        for alike, fields in zip(new, shared, strict=True)
+        for document in encoded(fields, alike.ids, alike.recipients)
+    ]
+    there = await _insert(db, documents) if documents else set()
+    if not there:
+        return list(new)
+    ids = [i for alike in new for i in alike.ids]
+    refused = {ids[index] for index in there}
+    return [alike.without(refused) for alike in new]
+
+
+async def _insert(
+    db: Database, documents: Sequence[Mapping[str, Any]], session: Session | None = None
+) -> set[int]:
+    """The indexes of those that are there already."""
     try:
         await db.deliveries.insert_many(documents, ordered=False, session=session)
     except BulkWriteError as error:
@@ -53,8 +81,8 @@ async def insert(
         refused = {e["index"]: e.get("code") for e in details.get("writeErrors", ())}
         if set(refused.values()) - {DUPLICATE_KEY} or details.get("writeConcernErrors"):
             raise
-        return [delivery for index, delivery in enumerate(new) if index not in refused]
-    return list(new)
+        return set(refused)
+    return set()
 
 
 @store_call
