@@ -8,6 +8,7 @@ import pytest
 from tests.support.profiling import profiled
 
 from fogbell.model.recipient import Recipient
+from fogbell.model.status import Channel
 from fogbell.store import recipients
 from fogbell.store.database import Database
 
@@ -224,3 +225,27 @@ async def test_groups_and_match_must_both_hold(db: Database) -> None:
 async def test_no_operator_of_mongodb_can_be_brought_in(db: Database, match: Any) -> None:
     with pytest.raises(ValueError, match="validation error"):
         await recipients.scan(db, match=match)
+
+
+async def test_who_has_no_address_is_the_same_by_reach_as_by_the_whole_recipient(
+    db: Database,
+) -> None:
+    mail = Recipient.model_validate({"id": "mail", "addresses": {"email": "m@example.org"}})
+    await recipients.put_many(db, [ANN, mail, person("none", "all"), person("other", plan="pro")])
+    channels = [channel for channel in Channel if channel is not Channel.INBOX]
+    for query in ({"everyone": True}, {"groups": ["all"]}, {"match": {"plan": "pro"}}, {}):
+        asked: dict[str, Any] = dict(query)
+        whole = await recipients.scan(db, limit=3, **asked)
+        reach, reached = await recipients.scan_reach(db, channels, limit=3, **asked)
+        assert (reach.ids, reached) == ([r.id for r in whole.found], whole.reached)
+        assert reach.without == {
+            c: {r.id for r in whole.found if not r.addresses.has(c)} for c in channels
+        }
+
+
+async def test_a_page_of_the_directory_is_one_answer(db: Database) -> None:
+    """The driver's first batch has 101, whatever the limit."""
+    await recipients.put_many(db, [person(f"u{n:03}") for n in range(150)])
+    async with profiled(db, db.recipients) as seen:
+        await recipients.scan_reach(db, [Channel.EMAIL], everyone=True, limit=150)
+    assert [(e["op"], e["nreturned"]) for e in seen] == [("query", 150)]

@@ -3,11 +3,14 @@
 import functools
 import re
 import zoneinfo
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from fogbell.model.address import RECIPIENT_ID, Addresses, RecipientId
+from fogbell.model.status import Channel
 
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")
 
@@ -62,3 +65,11 @@ class Recipient(BaseModel):
             "groups": self.groups,
             "attributes": self.attributes,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Recipients by their ids, and for each channel who of them has no address there."""
+
+    ids: list[str]
+    without: Mapping[Channel, Set[str]]

@@ -10,7 +10,8 @@ from pymongo.errors import BulkWriteError
 
 from fogbell.model.address import Addresses, AppriseAddress, PushAddress, WebhookAddress
 from fogbell.model.matching import conditions
-from fogbell.model.recipient import Recipient
+from fogbell.model.recipient import Reach, Recipient
+from fogbell.model.status import Channel
 from fogbell.store.database import Database, Document, store_call
 from fogbell.store.deliveries import DUPLICATE_KEY
 from fogbell.store.indexes import GROUPS_KEYS
@@ -124,7 +125,9 @@ async def walk(
     everybody.
     """
     query = audience_query(groups, {}, everyone=everyone)
-    return [] if query is None else await _next(db, query, {}, after, None, limit)
+    if query is None:
+        return []
+    return [recipient_value(d) for d in await _next(db, query, {}, after, None, limit)]
 
 
 class Scanned(NamedTuple):
@@ -150,13 +153,54 @@ async def scan(
     few match, one query would scan the whole directory. Raises ValueError for a ``match`` that is
     none.
     """
+    found, reached = await _scan(db, groups, match or {}, everyone, after, limit, None)
+    return Scanned([recipient_value(document) for document in found], reached)
+
+
+class ReachScanned(NamedTuple):
+    """As `Scanned`."""
+
+    found: Reach
+    reached: str | None
+
+
+@store_call
+async def scan_reach(
+    db: Database,
+    channels: Sequence[Channel],
+    *,
+    groups: Sequence[str] = (),
+    match: Mapping[str, Any] | None = None,
+    everyone: bool = False,
+    after: str | None = None,
+    limit: int = 1000,
+) -> ReachScanned:
+    """As `scan`, of nothing but whether ``channels`` reach them: at a third of the cost."""
+    fields = ["addresses"]
+    found, reached = await _scan(db, groups, match or {}, everyone, after, limit, fields)
+    without = {
+        channel: {d["_id"] for d in found if not d["addresses"].get(channel.value)}
+        for channel in channels
+    }
+    return ReachScanned(Reach([d["_id"] for d in found], without), reached)
+
+
+async def _scan(
+    db: Database,
+    groups: Sequence[str],
+    match: Mapping[str, Any],
+    everyone: bool,
+    after: str | None,
+    limit: int,
+    fields: Sequence[str] | None,
+) -> tuple[list[Mapping[str, Any]], str | None]:
     query = audience_query(groups, {}, everyone=everyone or bool(match and not groups))
     if query is None:
-        return Scanned([], None)
-    matching = audience_query((), match or {}, everyone=True) or {}
+        return [], None
+    matching = audience_query((), match, everyone=True) or {}
     until = await _edge(db, query, after) if match else None
-    found = await _next(db, query, matching, after, until, limit)
-    return Scanned(found, found[-1].id if len(found) == limit else until)
+    found = await _next(db, query, matching, after, until, limit, fields)
+    return found, found[-1]["_id"] if len(found) == limit else until
 
 
 async def _next(
@@ -166,10 +210,12 @@ async def _next(
     after: str | None,
     until: str | None,
     limit: int,
-) -> list[Recipient]:
+    fields: Sequence[str] | None = None,
+) -> list[Mapping[str, Any]]:
     which = query | matching | _between(after, until)
-    cursor = db.recipients.find(which).sort("_id", ASCENDING).limit(limit).hint(_keys(query))
-    return [recipient_value(document) for document in await cursor.to_list(None)]
+    cursor = db.recipients.find(which, fields).sort("_id", ASCENDING).hint(_keys(query))
+    # In one answer: the first would else have 101, and the rest would be asked for again.
+    return await cursor.limit(limit).batch_size(limit).to_list(None)
 
 
 async def _edge(db: Database, query: Document, after: str | None) -> str | None:
