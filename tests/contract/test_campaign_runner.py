@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from tests.support.campaigns import CONTENT, job_name, new_run
 from tests.support.locked import PASSWORD, LockedMongo
+from tests.support.pages import before_page_of
 from tests.support.waiting import eventually
 
 from fogbell.broker import Publisher, Topology
 from fogbell.expansion import expander
 from fogbell.expansion.expander import ExpansionSettings
-from fogbell.expansion.plan import Planner
 from fogbell.model.content import Template
 from fogbell.model.notification import Notification, TemplateRef
 from fogbell.model.recipient import Recipient
@@ -171,14 +171,11 @@ async def _has_lease(db: Database, run: Run) -> bool:
 
 def _stop_at(monkeypatch: pytest.MonkeyPatch, name: str, going_on: asyncio.Event) -> None:
     """Let whoever plans for the recipient ``name`` wait until ``going_on``."""
-    plan = Planner.deliveries
 
-    async def held(self: Planner, people: Any, **more: Any) -> Any:
-        if any(person.key == name for person in people):
-            await going_on.wait()
-        return await plan(self, people, **more)
+    async def held() -> None:
+        await going_on.wait()
 
-    monkeypatch.setattr(Planner, "deliveries", held)
+    before_page_of(monkeypatch, name, held)
 
 
 async def test_a_run_that_is_cancelled_meanwhile_stops_and_says_so(
@@ -289,12 +286,12 @@ async def test_a_defect_is_tried_again_and_given_up_for_good(
 ) -> None:
     tries = 0
 
-    async def broken(*_: Any, **__: Any) -> Any:
+    async def broken() -> None:
         nonlocal tries
         tries += 1
         raise ValueError("a defect")
 
-    monkeypatch.setattr(Planner, "deliveries", broken)
+    before_page_of(monkeypatch, "r0001", broken)
     summary = await _perform(db, new_run(), failures=3)
     assert (summary.reason, summary.exit_status) == ("ExpansionFailed", HOPELESS)
     assert tries >= 3
@@ -333,14 +330,13 @@ async def test_a_run_needs_no_more_than_the_role_that_a_refusal_names(locked: Lo
 async def test_an_outage_in_the_middle_is_borne_and_nobody_is_reached_twice(
     db: Database, people: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan, failures = Planner.deliveries, iter(range(2))
+    failures = iter(range(2))
 
-    async def away(self: Planner, people: Any, **more: Any) -> Any:
-        if any(p.key == "r0012" for p in people) and next(failures, None) is not None:
+    async def away() -> None:
+        if next(failures, None) is not None:
             raise StoreUnavailableError("as if MongoDB had gone away")
-        return await plan(self, people, **more)
 
-    monkeypatch.setattr(Planner, "deliveries", away)
+    before_page_of(monkeypatch, "r0012", away)
     summary = await _perform(db, new_run(), lease=0.2 * SECOND, patience=10 * SECOND)
     assert summary.outcome is Outcome.EXPANDED
     assert await _reached(db) == dict.fromkeys(people, 1)

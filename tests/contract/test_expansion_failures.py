@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
@@ -11,11 +10,11 @@ import pytest
 from structlog.testing import capture_logs
 from tests.support.deliveries import GRACE
 from tests.support.notifications import new_notification
+from tests.support.pages import before_page_of
 
 from fogbell.broker import Ids, Publisher, Received, Topology
 from fogbell.expansion import expander
 from fogbell.expansion.expander import Expander, ExpansionFailedError, ExpansionSettings
-from fogbell.expansion.plan import Person, Planner
 from fogbell.model.content import Content
 from fogbell.model.notification import Audience, Notification
 from fogbell.model.recipient import Recipient
@@ -57,14 +56,11 @@ def _expander(db: Database) -> Expander:
 
 def _break(monkeypatch: pytest.MonkeyPatch, error: Exception, at: str = "r0012") -> None:
     """Let whoever plans for the recipient ``at`` fail."""
-    plan = Planner.deliveries
 
-    async def broken(self: Planner, people: Sequence[Person], **more: Any) -> Any:
-        if any(person.key == at for person in people):
-            raise error
-        return await plan(self, people, **more)
+    async def broken() -> None:
+        raise error
 
-    monkeypatch.setattr(Planner, "deliveries", broken)
+    before_page_of(monkeypatch, at, broken)
 
 
 async def _stored(db: Database, run: UUID) -> Document:

@@ -19,8 +19,9 @@ from fogbell.identity import delivery_id
 from fogbell.model.address import Addresses, AppriseAddress, PushAddress, WebhookAddress
 from fogbell.model.content import Content, Template
 from fogbell.model.delivery import NewDelivery
+from fogbell.model.endpoint import EventType
 from fogbell.model.notification import Audience, InlineAddress, Notification, Origin, OriginType
-from fogbell.model.recipient import Recipient
+from fogbell.model.recipient import Reach, Recipient
 from fogbell.model.status import Channel, DeliveryStatus, Lane
 
 CONTENT = Content.model_validate(
@@ -105,6 +106,36 @@ async def test_a_second_plan_has_the_same_ids(
 ) -> None:
     plans = [await _planner(channels).deliveries(people) for _ in range(2)]
     assert [d.id for d in plans[0]] == [d.id for d in plans[1]]
+
+
+plain = st.lists(
+    st.sampled_from([Channel.EMAIL, Channel.SMS, Channel.WEBHOOK, Channel.APPRISE]),
+    unique=True, min_size=1,
+)  # fmt: skip
+directory = st.lists(
+    st.builds(Person, key=st.text(min_size=1, max_size=5), addresses=addresses),
+    unique_by=lambda person: person.key,
+    max_size=8,
+)
+
+
+@given(directory, plain, st.sampled_from([None, "expired"]), st.booleans())
+async def test_who_is_known_by_reach_alone_gets_the_very_same_deliveries(
+    people: list[Person], channels: list[Channel], skip: str | None, report: bool
+) -> None:
+    planner = _planner(channels, reports=frozenset([EventType.DELIVERY_SETTLED] * report))
+    assert planner.takes_reach
+    without = {c: {p.key for p in people if not p.addresses.has(c)} for c in channels}
+    alike = planner.of_reach(Reach([person.key for person in people], without), skip)
+    by_id = {new.id: new for group in alike for new in group.each()}
+    wanted = await planner.deliveries(people, skip=skip)
+    assert by_id == {new.id: new for new in wanted}
+    assert sum(len(group.ids) for group in alike) == len(wanted)
+
+
+@given(channels)
+def test_reach_alone_is_not_enough_for_devices_and_rendered_items(channels: list[Channel]) -> None:
+    assert _planner(channels).takes_reach == {Channel.PUSH, Channel.INBOX}.isdisjoint(channels)
 
 
 async def test_the_id_is_of_notification_recipient_and_channel() -> None:

@@ -16,7 +16,7 @@ from uuid import UUID
 import structlog
 
 from fogbell.broker import Publisher
-from fogbell.expansion.expander import publish_new
+from fogbell.expansion.storing import publish_new
 from fogbell.model.delivery import NewDelivery
 from fogbell.model.notification import Notification
 from fogbell.model.status import Lane

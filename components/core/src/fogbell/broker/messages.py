@@ -29,12 +29,22 @@ class InboxEvent:
     items: tuple[tuple[str, UUID], ...]
 
 
-def encode_ids(ids: Sequence[UUID], *, alone: bool = False) -> bytes:
-    """``{"v":1,"ids":["0193...", ...]}``, with ``"alone":true`` where it applies."""
-    body: dict[str, object] = {"v": VERSION, "ids": [str(i) for i in ids]}
+def encode_ids(ids: Sequence[UUID | bytes], *, alone: bool = False) -> bytes:
+    """``{"v":1,"ids":["0193...", ...]}``, with ``"alone":true`` where it applies.
+
+    Ids are UUIDs, or their 16 bytes.
+    """
+    body: dict[str, object] = {"v": VERSION, "ids": [_text(i) for i in ids]}
     if alone:
         body["alone"] = True
     return json.dumps(body, separators=(",", ":")).encode()
+
+
+def _text(i: UUID | bytes) -> str:
+    if isinstance(i, UUID):
+        return str(i)
+    digits = i.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def decode_ids(body: bytes) -> Ids:
@@ -67,7 +77,7 @@ def decode_event(body: bytes) -> InboxEvent:
         raise UndecodableMessageError("expected pairs of a hash and a delivery's id") from None
 
 
-def chunks(ids: Sequence[UUID], size: int) -> Iterator[Sequence[UUID]]:
+def chunks(ids: Sequence[UUID | bytes], size: int) -> Iterator[Sequence[UUID | bytes]]:
     """``ids`` in slices of at most ``size``."""
     for start in range(0, len(ids), size):
         yield ids[start : start + size]

@@ -75,9 +75,12 @@ class Publisher:
             self._connected.clear()
 
     async def publish(
-        self, channel: Channel, lane: Lane, ids: Sequence[UUID], *, alone: bool = False
+        self, channel: Channel, lane: Lane, ids: Sequence[UUID | bytes], *, alone: bool = False
     ) -> bool:
-        """Publish delivery ids to their queue, split into messages; True if all were confirmed."""
+        """Publish delivery ids (UUIDs, or their bytes) to their queue, split into messages.
+
+        True if all were confirmed.
+        """
         queue = self._topology.queue(channel, lane)
         size = 1 if alone else IDS_A_MESSAGE[lane]
         bodies = [encode_ids(chunk, alone=alone) for chunk in chunks(ids, size)]

@@ -8,23 +8,20 @@ import asyncio
 import contextlib
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
 import structlog
 
-from fogbell.broker import InboxEvent, Publisher
-from fogbell.expansion.audience import Page, audience_pages
+from fogbell.broker import Publisher
+from fogbell.expansion.audience import ahead, audience_pages
 from fogbell.expansion.checkpoints import Checkpoints, LeaseLostError
 from fogbell.expansion.plan import Contents, Planner
-from fogbell.identity import recipient_hash
-from fogbell.model.delivery import NewDelivery
+from fogbell.expansion.storing import LookUp, Storing
 from fogbell.model.notification import Notification
-from fogbell.model.status import Channel, DeliveryStatus
-from fogbell.policy import expired
-from fogbell.store import deliveries, expansions, templates
+from fogbell.store import expansions, templates
 from fogbell.store.claims import new_token
 from fogbell.store.database import Database, StoreUnavailableError
 from fogbell.store.expansions import ExpansionLease
@@ -35,7 +32,6 @@ PAGE = 1000
 """People a page: large enough for one insert to pay, small enough to be lost cheaply."""
 
 PAGES_IN_FLIGHT = 3
-EVENT_ITEMS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,21 +130,28 @@ class Expander:
         pace = Pace(lease.notification.throttle_per_second)
         under_way: deque[tuple[str, asyncio.Task[Counter[str]]]] = deque()
         checkpoints = Checkpoints(self._db, lease, self._settings.lease)
-        look_up = LookUp(resumed=lease.resumed)
+        storing = Storing(
+            self._db,
+            self._publisher,
+            planner,
+            LookUp(resumed=lease.resumed, enough=PAGES_IN_FLIGHT + 1),
+            grace=self._settings.grace,
+            on_inserted=self._on_inserted,
+        )
         size = min(PAGE, pace.per_second or PAGE)
+        reach = lease.notification.channels if planner.takes_reach else None
+        pages = audience_pages(self._db, lease.notification.audience, lease.cursor, size, reach)
         try:
-            async for page in audience_pages(
-                self._db, lease.notification.audience, lease.cursor, size
-            ):
-                if under_way and under_way[-1][0][0] != page.cursor[0]:
-                    # Somebody named, with data of their own, may come again in the directory:
-                    # the first delivery inserted is the one that counts.
-                    await self._finish_all(under_way, checkpoints, expansion)
-                await pace.wait(len(page.people))
-                store = self._store(planner, page, look_up)
-                under_way.append((page.cursor, asyncio.create_task(store)))
-                if len(under_way) >= PAGES_IN_FLIGHT:
-                    await self._finish_oldest(under_way, checkpoints, expansion)
+            async with contextlib.aclosing(ahead(pages)) as read:
+                async for page in read:
+                    if under_way and under_way[-1][0][0] != page.cursor[0]:
+                        # Somebody named, with data of their own, may come again in the directory:
+                        # the first delivery inserted is the one that counts.
+                        await self._finish_all(under_way, checkpoints, expansion)
+                    await pace.wait(page.size)
+                    under_way.append((page.cursor, asyncio.create_task(storing.page(page))))
+                    if len(under_way) >= PAGES_IN_FLIGHT:
+                        await self._finish_oldest(under_way, checkpoints, expansion)
             await self._finish_all(under_way, checkpoints, expansion)
         except LeaseLostError:
             # What is being inserted is inserted: a cancellation has to count all of it.
@@ -182,44 +185,6 @@ class Expander:
         expansion.inserted += inserted.total()
         await checkpoints.reach(cursor, inserted)
 
-    async def _store(self, planner: Planner, page: Page, look_up: "LookUp") -> Counter[str]:
-        """Insert and publish a page; how many were really new, by channel."""
-        # Asked for each page: a long expansion may outlast its notification.
-        late = expired(planner.notification.expires_at, self._db.clock.now())
-        new = await planner.deliveries(page.people, skip="expired" if late else None)
-        for recipient_id in page.deleted:
-            new += planner.deleted(recipient_id)
-        if look_up.due and new:
-            there = await deliveries.existing(self._db, [d.id for d in new])
-            look_up.seen(len(there))
-            new = [d for d in new if d.id not in there]
-        new = await deliveries.insert(self._db, new, self._settings.grace)
-        self._on_inserted(len(new))
-        if new:
-            await publish_new(self._publisher, new)
-        return Counter(delivery.channel.value for delivery in new)
-
-
-class LookUp:
-    """Whether a page may have been inserted by an earlier start: then it is looked up first.
-
-    An earlier start went on for half a second behind its last checkpoint, or longer where it
-    could not write one, with several pages in flight. Once as many in a row are not there, none
-    behind them is. (Where that is wrong, an insert meets duplicates, which is slow and no harm.)
-    """
-
-    def __init__(self, *, resumed: bool) -> None:
-        self._left = PAGES_IN_FLIGHT + 1 if resumed else 0
-
-    @property
-    def due(self) -> bool:
-        """Whether to look the next page up."""
-        return self._left > 0
-
-    def seen(self, there: int) -> None:
-        """A page was looked up, and so many of its deliveries were there."""
-        self._left = PAGES_IN_FLIGHT + 1 if there else self._left - 1
-
 
 class Pace:
     """Keeps an expansion at ``per_second`` people; a start, or a resumption, makes no burst."""
@@ -242,23 +207,3 @@ async def load_contents(db: Database, notification: Notification) -> Contents:
     ref = notification.template
     template = await templates.get_pinned(db, ref.name, ref.version) if ref else None
     return Contents(notification, template)
-
-
-async def publish_new(publisher: Publisher, new: Sequence[NewDelivery]) -> None:
-    """Wake the workers for what is pending and the inboxes for what is stored.
-
-    Nothing is awaited of it but the attempt: what is not confirmed is the sweep's.
-    """
-    by_channel: dict[Channel, list[UUID]] = {}
-    stored: list[tuple[str, UUID]] = []
-    for delivery in new:
-        if delivery.item is not None:
-            stored.append((recipient_hash(delivery.recipient_id), delivery.id))
-        elif delivery.status is DeliveryStatus.PENDING:
-            by_channel.setdefault(delivery.channel, []).append(delivery.id)
-    if by_channel:
-        lane = new[0].lane
-        publishes = (publisher.publish(channel, lane, ids) for channel, ids in by_channel.items())
-        await asyncio.gather(*publishes)
-    for start in range(0, len(stored), EVENT_ITEMS):
-        await publisher.publish_event(InboxEvent(tuple(stored[start : start + EVENT_ITEMS])))

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fogbell.expansion.turns import Turns
-from fogbell.identity import delivery_id
+from fogbell.identity import delivery_id, delivery_ids
 from fogbell.model.address import Addresses
 from fogbell.model.content import Part, Template
-from fogbell.model.delivery import NewDelivery
+from fogbell.model.delivery import Alike, NewDelivery
 from fogbell.model.endpoint import EventType
 from fogbell.model.notification import InlineAddress, Notification
-from fogbell.model.recipient import Recipient
+from fogbell.model.recipient import Reach, Recipient
 from fogbell.model.status import Channel, DeliveryStatus
 from fogbell.rendering import (
     CompiledPart,
@@ -29,6 +29,11 @@ Count = Callable[[], None]
 
 _SENDABLE = (DeliveryStatus.PENDING, DeliveryStatus.SKIPPED)
 """What is sent now, or may be sent by a replay: an address may have come by then."""
+
+_OF_REACH = frozenset({Channel.EMAIL, Channel.SMS, Channel.WEBHOOK, Channel.APPRISE})
+"""One delivery a person, of which only its status hangs on them. (Push has one a device, and inbox
+items are rendered.)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,36 @@ class Planner:
         """
         new = await self._turns.flat_map(self._of_person, people)
         return new if skip is None else [_skip(delivery, skip) for delivery in new]
+
+    @property
+    def takes_reach(self) -> bool:
+        """Whether it is enough to know who can be reached: then `of_reach` plans the directory."""
+        return _OF_REACH.issuperset(self.notification.channels)
+
+    def of_reach(self, reach: Reach, skip: str | None = None) -> list[Alike]:
+        """What `deliveries` plans for the same people, those that are alike together.
+
+        A page takes less than a turn, so it gives way to nobody.
+        """
+        channels = self.notification.channels
+        return [new for channel in channels for new in self._alike(reach, channel, skip)]
+
+    def _alike(self, reach: Reach, channel: Channel, skip: str | None) -> list[Alike]:
+        nobody = Person(key="", addresses=Addresses())
+        reached, missed = (
+            self._new(nobody, channel),
+            self._skipped(nobody, channel, "no_address"),
+        )
+        without = reach.without[channel]
+        ids = delivery_ids(self.notification.id, channel)
+        groups = [
+            (
+                reached if skip is None else _skip(reached, skip),
+                [r for r in reach.ids if r not in without],
+            ),
+            (missed, [r for r in reach.ids if r in without]),
+        ]
+        return [Alike(pattern, [*map(ids, names)], names) for pattern, names in groups if names]
 
     def _of_person(self, person: Person) -> list[NewDelivery]:
         channels = self.notification.channels
