@@ -33,7 +33,8 @@ class Checkpoints:
         self._cursor = lease.cursor
         self._inserted = Counter(lease.inserted)
         self._last = time.monotonic()
-        self._summary_at = self._last + SUMMARY_INTERVAL
+        # The first as soon as there is much: until then whoever asks has to count.
+        self._summary_at = self._last
         self.renew_every = span.total_seconds() / 4
         """Seconds after which `renew` is due where no page is done: one may take a minute."""
 
@@ -61,7 +62,7 @@ class Checkpoints:
         if not held:
             raise LeaseLostError
         self._last = time.monotonic()
-        if self._last >= self._summary_at:
+        if self._last >= self._summary_at and self._inserted.total() > progress.EXACT_LIMIT:
             await self._summarise()
 
     async def _summarise(self) -> None:

@@ -11,7 +11,7 @@ from pymongo import ASCENDING
 
 from fogbell.model.status import Cause, DeliveryStatus, sources
 from fogbell.store.claims import milliseconds
-from fogbell.store.counting import count_expanded
+from fogbell.store.counting import count_expanded, expected_of
 from fogbell.store.database import Database, Document, store_call
 from fogbell.store.indexes import OUTSTANDING_KEYS, undelivered
 
@@ -84,7 +84,7 @@ async def _expanded(db: Database, notification_id: UUID) -> bool:
         "$expr": {"$lte": ["$expansion.until", "$$NOW"]},
     }
     if await db.notifications.find_one(left, {"_id": True}):
-        expected = await count_expanded(db, notification_id)
+        expected = expected_of(await count_expanded(db, notification_id))
         made: Document = {
             "expected": sum(expected.values()),
             "expected_by_channel": {"$literal": expected},

@@ -59,22 +59,29 @@ async def _nothing() -> None:
 @store_call
 async def count_expanded(
     db: Database, notification_id: UUID, before_each: Callable[[], Awaitable[None]] = _nothing
-) -> dict[str, int]:
-    """How many deliveries a notification has, by channel: asked once, when it is expanded.
+) -> ByChannel:
+    """All deliveries of a notification, by channel and status: asked once, when it is expanded.
 
+    How many there are of a channel stays; each status is of some moment of the count.
     ``before_each`` piece, of half a second or so, is where a lease may be renewed.
     """
-    counted: Counter[str] = Counter()
+    counted: defaultdict[Channel, Counter[DeliveryStatus]] = defaultdict(Counter)
     for piece in pieces(notification_id):
         await before_each()
         ids = {"$gte": piece.first, "$lte": piece.last}
         pipeline: list[Document] = [
             {"$match": {"_id": ids, "notification_id": notification_id}},
-            {"$group": {"_id": "$channel", "count": {"$sum": 1}}},
+            {"$group": {"_id": {"c": "$channel", "s": "$status"}, "count": {"$sum": 1}}},
         ]
         async for row in db.deliveries.aggregate(pipeline, hint="_id_"):
-            counted[row["_id"]] += row["count"]
-    return dict(counted)
+            key = row["_id"]
+            counted[Channel(key["c"])][DeliveryStatus(key["s"])] += row["count"]
+    return {channel: dict(statuses) for channel, statuses in counted.items()}
+
+
+def expected_of(counted: ByChannel) -> dict[str, int]:
+    """How many deliveries there are, by channel, as a notification keeps it."""
+    return {channel.value: sum(statuses.values()) for channel, statuses in counted.items()}
 
 
 @store_call
@@ -91,13 +98,13 @@ async def undelivered(db: Database, ids: Sequence[UUID]) -> dict[UUID, ByChannel
 
 @store_call
 async def undelivered_of_large(
-    db: Database, notification_id: UUID, within: float = COUNT_SECONDS
+    db: Database, notification_id: UUID, within: float = COUNT_SECONDS, *, final: bool = True
 ) -> ByChannel:
     """As `undelivered` for one run of any size.
 
     Where something is outstanding after ``within`` seconds, the rest is estimated from what has
     been counted: ids are hashes, so a part of them is like the whole. Where nothing is
-    outstanding the counts are exact: they may be final.
+    outstanding the counts are exact: they may be ``final``.
     """
     counted: dict[UUID, ByChannel] = defaultdict(lambda: defaultdict(dict))
     ends = monotonic() + within
@@ -107,7 +114,7 @@ async def undelivered_of_large(
         channels = {"$in": [channel.value for channel in Channel]}
         which = {"notification_id": notification_id, "channel": channels, "_id": ids}
         await _count_undelivered(db, which, counted)
-        if monotonic() > ends and _anything_outstanding(counted[notification_id]):
+        if monotonic() > ends and not (final and _nothing_outstanding(counted[notification_id])):
             return _scaled(counted[notification_id], 1 / piece.done)
     return counted[notification_id]
 
@@ -130,8 +137,8 @@ async def _count_undelivered(db: Database, which: Document, counted: dict[UUID, 
         statuses[status] = statuses.get(status, 0) + row["count"]
 
 
-def _anything_outstanding(counted: ByChannel) -> bool:
-    return any(n for statuses in counted.values() for s, n in statuses.items() if not s.settled)
+def _nothing_outstanding(counted: ByChannel) -> bool:
+    return not any(n for ss in counted.values() for s, n in ss.items() if not s.settled)
 
 
 def _scaled(counted: ByChannel, factor: float) -> ByChannel:

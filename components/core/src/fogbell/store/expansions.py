@@ -14,8 +14,9 @@ from pymongo import ReturnDocument
 from fogbell.model.notification import Notification
 from fogbell.store.claims import milliseconds
 from fogbell.store.codec import notification_value
-from fogbell.store.counting import count_expanded
+from fogbell.store.counting import count_expanded, expected_of
 from fogbell.store.database import Database, Document, store_call
+from fogbell.store.progress import summary_of
 
 FAILED = "expansion_failed"
 """The notification's reason where its expansion has been given up."""
@@ -136,6 +137,7 @@ async def checkpoint(
 async def finish(db: Database, notification_id: UUID, token: str, look_after: timedelta) -> bool:
     """Close the expansion: count what it made, once, and have the sweep look ``look_after``.
 
+    The same count is the summary until then, where there is much outstanding.
     False where the lease is lost: then another process finishes it.
     """
 
@@ -144,9 +146,11 @@ async def finish(db: Database, notification_id: UUID, token: str, look_after: ti
             raise _LeaseLostError
 
     try:
-        expected = await count_expanded(db, notification_id, renew)
+        as_of = db.clock.now()
+        counted = await count_expanded(db, notification_id, renew)
     except _LeaseLostError:
         return False
+    expected, summary = expected_of(counted), summary_of(counted, as_of)
     result = await db.notifications.update_one(
         {"_id": notification_id, "expansion.owner": token},
         [
@@ -160,6 +164,7 @@ async def finish(db: Database, notification_id: UUID, token: str, look_after: ti
             },
             # What was true of a part is not true of the whole.
             {"$unset": ["expansion", "summary"]},
+            *([{"$set": {"summary": {"$literal": summary}}}] if summary else []),
         ],
     )
     return bool(result.matched_count)

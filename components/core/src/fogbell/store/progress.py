@@ -2,7 +2,7 @@
 
 Delivered ones are never counted: they are "expected minus the others", so that the answer costs
 what is outstanding, not what is done. Below `EXACT_LIMIT` it is exact, above it a summary that the
-sweep writes.
+expansion writes, at its end once more, and then each sweep.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +25,9 @@ EXACT_LIMIT = 10_000
 SUMMARY_SECONDS = 1.0
 """How long the count for a summary may hold up the expansion that writes it."""
 
+REQUEST_SECONDS = 0.03
+"""How long a request counts where there is no summary yet: it estimates the rest."""
+
 LARGE = 100_000
 """A run with more deliveries is counted piece by piece."""
 
@@ -44,17 +47,19 @@ async def progress(db: Database, notification_id: UUID) -> Progress | None:
     frozen = frozen_progress(document)
     if frozen is not None:
         return frozen
-    summary = document.get("summary")
+    expansion = document.get("expansion", {})
+    summary, as_of = document.get("summary"), expansion.get("reached_at")
     if not await _many_undelivered(db, notification_id):
         counted = (await undelivered(db, [notification_id]))[notification_id]
     elif summary is not None:
         return _stored_progress(summary["by_channel"], summary["as_of"])
     else:
-        counted = await undelivered_of_large(db, notification_id)
-    expansion = document.get("expansion", {})
+        # In the first moments of a run or a replay. It is not exact, so it tells of when it is.
+        as_of = db.clock.now()
+        counted = await undelivered_of_large(db, notification_id, REQUEST_SECONDS, final=False)
     # While it is expanding, of what is known to be inserted: more may be delivered than it says.
     expected = document.get("expected_by_channel") or expansion.get("inserted")
-    return summed(_with_delivered(expected, counted), expansion.get("reached_at"))
+    return summed(_with_delivered(expected, counted), as_of)
 
 
 @store_call
@@ -73,6 +78,13 @@ async def summarise(
         {"_id": notification_id, "expansion.owner": token},
         {"$set": {"summary": _summary(reached)}},
     )
+
+
+def summary_of(by_channel: ByChannel, as_of: datetime) -> Document | None:
+    """The summary of a whole run; None where so little is not delivered that it is counted."""
+    reached = summed(by_channel, as_of)
+    left = sum(reached.totals.values()) - reached.totals[DeliveryStatus.DELIVERED]
+    return _summary(reached) if left > EXACT_LIMIT else None
 
 
 def _summary(reached: Progress) -> Document:
