@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -79,7 +79,7 @@ class Storing:
         new = await self._planner.deliveries(page.people, skip=skip)
         for recipient_id in page.deleted:
             new += self._planner.deleted(recipient_id)
-        if there := await self._there([delivery.id for delivery in new]):
+        if there := await self._there(delivery.id for delivery in new):
             new = [delivery for delivery in new if delivery.id not in there]
         new = await deliveries.insert(self._db, new, self._grace)
         self._on_inserted(len(new))
@@ -89,7 +89,7 @@ class Storing:
 
     async def _of_reach(self, reach: Reach, skip: str | None) -> Counter[str]:
         new = self._planner.of_reach(reach, skip)
-        if there := await self._there([UUID(bytes=i) for alike in new for i in alike.ids]):
+        if there := await self._there(UUID(bytes=i) for alike in new for i in alike.ids):
             refused = {i.bytes for i in there}
             new = [alike.without(refused) for alike in new]
         new = await deliveries.insert_alike(self._db, new, self._grace)
@@ -100,11 +100,12 @@ class Storing:
         await _publish_alike(self._publisher, new)
         return inserted
 
-    async def _there(self, ids: list[UUID]) -> set[UUID]:
+    async def _there(self, ids: Iterable[UUID]) -> set[UUID]:
         """Which of them an earlier start has inserted, where that may be."""
-        if not ids or not self._look_up.due:
+        asked = list(ids) if self._look_up.due else []
+        if not asked:
             return set()
-        there = await deliveries.existing(self._db, ids)
+        there = await deliveries.existing(self._db, asked)
         self._look_up.seen(len(there))
         return there
 
