@@ -1,10 +1,11 @@
 """The connection: collections with the durability that the protocol asks for, and the clock."""
 
+import asyncio
 import functools
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from time import monotonic
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import pymongo
 from bson.binary import UuidRepresentation
@@ -35,6 +36,7 @@ OPTIONS: CodecOptions[Document] = CodecOptions(
 
 Collection = AsyncIOMotorCollection
 Session = AsyncIOMotorClientSession
+SyncDatabase = pymongo.database.Database[Document]
 
 OPERATION_TIMEOUT_MS = 10_000
 """How long any one operation may take, its own retries and the search for a primary included."""
@@ -194,6 +196,20 @@ class Database:
         self.rate_limits: Collection = self.handle["rate_limits"]
         self.endpoints: Collection = self.handle["endpoints"]
         self.state: Collection = self.handle["state"]
+
+    async def in_thread(
+        self,
+        work: Callable[Concatenate[SyncDatabase, P], R],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        """Run operations that follow each other on one trip to a thread.
+
+        Motor makes a trip for each, and on a busy event loop a trip takes longer than a round trip
+        to MongoDB. Cancelled, ``work`` goes on; its result is lost.
+        """
+        beneath = cast("SyncDatabase", self.handle.delegate)
+        return await asyncio.to_thread(work, beneath, *args, **kwargs)
 
     async def ping(self, within: float = 2.0) -> None:
         """Ask the primary for its time and set the clock; raises `StoreUnavailableError`.

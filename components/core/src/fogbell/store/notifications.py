@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from pymongo.client_session import ClientSession
 from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, PyMongoError
 
 from fogbell.model.delivery import NewDelivery
 from fogbell.model.notification import Notification
 from fogbell.model.status import NotificationStatus
 from fogbell.store.codec import notification_document, notification_value
-from fogbell.store.database import Database, Document, refusal, store_call
+from fogbell.store.database import Database, Document, SyncDatabase, refusal, store_call
 from fogbell.store.deliveries import delivery_document
 
 COMMIT_TRIES = 3
@@ -50,21 +51,7 @@ async def accept(db: Database, posts: Sequence[Accept], grace: timedelta) -> Non
     if not deliveries and len(notifications) == 1:
         await _insert_alone(db, notifications[0])
         return
-    async with await db.client.start_session() as session:
-        session.start_transaction(
-            read_concern=db.handle.read_concern, write_concern=db.handle.write_concern
-        )
-        try:
-            await db.notifications.insert_many(notifications, session=session)
-            if deliveries:
-                await db.deliveries.insert_many(deliveries, session=session)
-        except (BulkWriteError, OperationFailure) as error:
-            await session.abort_transaction()
-            if error.timeout or refusal(error) is not None:
-                # Slow or forbidden is not in conflict: one by one it would be so for each.
-                raise
-            raise AcceptConflictError(_label(error)) from error
-        await _commit(session)
+    await db.in_thread(_transact, notifications, deliveries)
 
 
 async def _insert_alone(db: Database, document: Document) -> None:
@@ -74,10 +61,31 @@ async def _insert_alone(db: Database, document: Document) -> None:
         raise AcceptConflictError("the notification exists already") from error
 
 
-async def _commit(session: Any) -> None:
+def _transact(
+    handle: SyncDatabase, notifications: Sequence[Document], deliveries: Sequence[Document]
+) -> None:
+    """Insert all of it and commit: three round trips, however much it is."""
+    with handle.client.start_session() as session:
+        session.start_transaction(
+            read_concern=handle.read_concern, write_concern=handle.write_concern
+        )
+        try:
+            handle["notifications"].insert_many(notifications, session=session)
+            if deliveries:
+                handle["deliveries"].insert_many(deliveries, session=session)
+        except (BulkWriteError, OperationFailure) as error:
+            session.abort_transaction()
+            if error.timeout or refusal(error) is not None:
+                # Slow or forbidden is not in conflict: one by one it would be so for each.
+                raise
+            raise AcceptConflictError(_label(error)) from error
+        _commit(session)
+
+
+def _commit(session: ClientSession) -> None:
     for left in reversed(range(COMMIT_TRIES)):
         try:
-            await session.commit_transaction()
+            session.commit_transaction()
         except PyMongoError as error:
             if error.has_error_label("TransientTransactionError"):
                 raise AcceptConflictError(_label(error)) from error
