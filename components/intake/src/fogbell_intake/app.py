@@ -22,11 +22,12 @@ from fogbell_intake.accepting import Accepter
 from fogbell_intake.auth import KeyRing
 from fogbell_intake.chores import Chores
 from fogbell_intake.cors import InboxCors
+from fogbell_intake.directory import Directory
 from fogbell_intake.hub import Hub
 from fogbell_intake.key_limits import KeyLimits
 from fogbell_intake.metrics import IntakeMetrics
 from fogbell_intake.middleware import RequestMiddleware
-from fogbell_intake.posting import PostingSettings
+from fogbell_intake.posting import Lookups, PostingSettings
 from fogbell_intake.previews import PREVIEWS_AT_ONCE
 from fogbell_intake.routes import TABLE
 from fogbell_intake.routing import starlette_routes
@@ -150,9 +151,8 @@ def _open_posting(
     state.chores = Chores()
     stack.push_async_callback(state.chores.close)
     state.wanted = WantedEvents(state.database)
-    state.submitter = Submitter(
-        state.database, accepter, state.posting, state.metrics, state.wanted
-    )
+    lookups = Lookups(state.database, Directory(state.database))
+    state.submitter = Submitter(lookups, accepter, state.posting, state.metrics, state.wanted)
 
 
 async def _serve_metrics(

@@ -28,12 +28,13 @@ from fogbell.model.recipient import Recipient
 from fogbell.model.status import Channel, DeliveryStatus, Lane
 from fogbell.policy import BULK_AUDIENCE, lane_for
 from fogbell.rendering import InvalidFieldError, TemplateSyntaxError, check_part
-from fogbell.store import progress, recipients, templates
+from fogbell.store import progress, templates
 from fogbell.store.database import Database
 from fogbell.store.notifications import Accept
 from fogbell_intake import problem_types as types
 from fogbell_intake.auth import Caller
 from fogbell_intake.bodies import AddressBody, NamedBody, NotificationBody
+from fogbell_intake.directory import Directory
 from fogbell_intake.problems import FieldError, Problem, invalid, pointer
 
 LONGEST_SCHEDULE = timedelta(days=366)
@@ -75,10 +76,19 @@ class Post:
         return notification_id(self.caller.app, self.idempotency_key)
 
 
+@dataclass(frozen=True, slots=True)
+class Lookups:
+    """Where a post's template and recipients are looked up."""
+
+    db: Database
+    directory: Directory
+
+
 async def prepare(
-    db: Database, post: Post, settings: PostingSettings, on_unknown: Callable[[], None]
+    lookups: Lookups, post: Post, settings: PostingSettings, on_unknown: Callable[[], None]
 ) -> Accept:
     """Everything to store for ``post``; raises a 422 `Problem` and stores nothing."""
+    db = lookups.db
     now = db.clock.now()
     body = post.body
     _check_times(body, now)
@@ -86,7 +96,7 @@ async def prepare(
     _check_content(body)
     audience = _audience(body)
     template = await _template(db, body)
-    people = await _directory(db, body.audience.recipients)
+    people = await _named_people(lookups.directory, body.audience.recipients)
     notification = Notification(
         id=post.id,
         origin=Origin(OriginType.API, post.caller.app, simulate=post.caller.simulate),
@@ -224,11 +234,13 @@ async def _template(db: Database, body: NotificationBody) -> Template | None:
     return template
 
 
-async def _directory(db: Database, named: Sequence[NamedBody]) -> Mapping[str, Recipient]:
+async def _named_people(
+    directory: Directory, named: Sequence[NamedBody]
+) -> Mapping[str, Recipient]:
     """The named recipients; raises a 422 `Problem` that lists every unknown one."""
     if not named:
         return {}
-    found = await recipients.read_many(db, list(dict.fromkeys(body.id for body in named)))
+    found = await directory.read({body.id for body in named})
     missing = [(index, body.id) for index, body in enumerate(named) if body.id not in found]
     if missing:
         first = missing[0][1]

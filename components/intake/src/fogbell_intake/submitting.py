@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from fogbell.store import notifications
-from fogbell.store.database import Database
 from fogbell.store.notifications import Accept
 from fogbell_intake import problem_types as types
 from fogbell_intake.accepting import Accepted, Accepter, request_hash
 from fogbell_intake.auth import Caller
 from fogbell_intake.bodies import NotificationBody
 from fogbell_intake.metrics import IntakeMetrics
-from fogbell_intake.posting import Post, PostingSettings, prepare
+from fogbell_intake.posting import Lookups, Post, PostingSettings, prepare
 from fogbell_intake.problems import Problem, validate
 from fogbell_intake.wanted import WantedEvents
 
@@ -29,7 +28,7 @@ class Ready:
 class Submitter:
     """Takes posts in two steps, so that those of a batch reach one commit together."""
 
-    db: Database
+    lookups: Lookups
     accepter: Accepter
     settings: PostingSettings
     metrics: IntakeMetrics
@@ -40,7 +39,7 @@ class Submitter:
         body, reports = validate(NotificationBody, raw), await self.wanted.of(caller.app)
         post = Post(caller, body, request_hash(raw), key, reports)
         try:
-            accept = await prepare(self.db, post, self.settings, self.metrics.unknown_variable)
+            accept = await prepare(self.lookups, post, self.settings, self.metrics.unknown_variable)
         except Problem:
             # What was right then may be wrong now (a recipient deleted since): the key still
             # answers.
@@ -73,6 +72,6 @@ class Submitter:
     async def _answered_before(self, post: Post) -> Accepted | None:
         if post.idempotency_key is None:
             return None
-        known = await notifications.stored(self.db, [post.id])
+        known = await notifications.stored(self.lookups.db, [post.id])
         stored = known.get(post.id)
         return Accepted(post.id, stored, replayed=True) if stored else None
