@@ -9,7 +9,6 @@ from time import perf_counter
 from typing import Final
 
 import structlog
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,12 +18,13 @@ from fogbell_intake.problems import Problem
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _QUIET: Final = frozenset({"/healthz", "/readyz"})
-_SAFETY = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cache-Control": "no-store",
-}
+_SAFETY: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cache-control", b"no-store"),
+)
+"""As Starlette writes names: in lower case."""
 
 log = structlog.get_logger(__name__)
 
@@ -103,7 +103,7 @@ def _request_id(scope: Scope) -> str:
 
 
 def _add_headers(message: Message, request_id: str) -> None:
-    headers = MutableHeaders(scope=message)
-    headers["X-Request-Id"] = request_id
-    for name, value in _SAFETY.items():
-        headers.setdefault(name, value)
+    headers = message["headers"]
+    present = {name for name, _ in headers}
+    headers += [header for header in _SAFETY if header[0] not in present]
+    headers.append((b"x-request-id", request_id.encode()))

@@ -4,12 +4,14 @@ Everything that must agree with the routes (the guard, the interface's document,
 tries every scope) is built from the table, so that no route can be forgotten.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route as StarletteRoute
+from starlette.types import Receive, Send
+from starlette.types import Scope as ASGIScope
 
 from fogbell.model.api_key import Scope
 from fogbell.store.database import Database
@@ -55,26 +57,40 @@ def starlette_routes(table: Iterable[Route]) -> list[StarletteRoute]:
             raise ValueError(f"{route.method} {route.path} stands twice in the route table")
         methods[route.method] = route
     return [
-        StarletteRoute(path, _dispatcher(methods), methods=list(methods))
+        StarletteRoute(path, _Dispatcher(methods), methods=list(methods))
         for path, methods in paths.items()
     ]
 
 
-def _dispatcher(methods: dict[str, Route]) -> Endpoint:
-    async def dispatch(request: Request) -> Response:
-        # Starlette lets HEAD in where there is a GET.
-        route = methods[request.method if request.method in methods else "GET"]
-        request.state.route = route.path
-        if route.scope is None:
-            return await route.endpoint(request)
-        presence: Presence = request.app.state.presence
-        async with presence.needed():
-            await _admit(request, route, route.scope)
-            if route.prompt:
-                return await route.endpoint(request)
-        return await route.endpoint(request)
+class _Dispatcher:
+    """The ASGI application of one path.
 
-    return dispatch
+    Starlette would wrap a function once more, to handle exceptions that are handled round all
+    routes as well.
+    """
+
+    def __init__(self, methods: Mapping[str, Route]) -> None:
+        self._methods = methods
+
+    async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
+        """ASGI's entry."""
+        request = Request(scope, receive, send)
+        # Starlette lets HEAD in where there is a GET.
+        method = request.method if request.method in self._methods else "GET"
+        response = await _dispatch(request, self._methods[method])
+        await response(scope, receive, send)
+
+
+async def _dispatch(request: Request, route: Route) -> Response:
+    request.state.route = route.path
+    if route.scope is None:
+        return await route.endpoint(request)
+    presence: Presence = request.app.state.presence
+    async with presence.needed():
+        await _admit(request, route, route.scope)
+        if route.prompt:
+            return await route.endpoint(request)
+    return await route.endpoint(request)
 
 
 async def _admit(request: Request, route: Route, scope: Scope) -> None:
