@@ -25,7 +25,7 @@ def rfc3339_or_none(moment: datetime | None) -> str | None:
     return None if moment is None else rfc3339(moment)
 
 
-def links(notification_id: UUID) -> Json:
+def links(notification_id: UUID | str) -> Json:
     """Where to look next."""
     own = f"/v1/notifications/{notification_id}"
     return {"self": own} | {name: f"{own}/{name}" for name in ("deliveries", "cancel", "replay")}

@@ -38,6 +38,9 @@ ALONE_TRIES = 3
 
 log = structlog.get_logger(__name__)
 
+# Made once: `json.dumps` makes an encoder for each call that is not by its defaults.
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
@@ -57,8 +60,7 @@ class Accepted:
 
 def request_hash(body: dict[str, Any]) -> bytes:
     """A hash of the canonical form: the same JSON value, however it was written."""
-    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).digest()
+    return hashlib.sha256(_CANONICAL.encode(body).encode()).digest()
 
 
 @dataclass(slots=True)

@@ -24,6 +24,9 @@ E = TypeVar("E", bound=StrEnum)
 JsonObject = dict[str, Any]
 JSON = "application/json"
 
+BODY_IS_HERE = "fogbell.body_is_here"
+"""In a request's scope once the whole body has been received: nothing of it is waited for."""
+
 _INT64 = range(-(2**63), 2**63)
 _LONGEST_INT = 20
 
@@ -58,11 +61,14 @@ def is_empty(request: Request) -> bool:
 
 def check_media_type(request: Request, *accepted: str) -> str:
     """Which of ``accepted`` the body is; raises a 415 `Problem` for others and for non-UTF-8."""
-    header = request.headers.get("content-type", "")
+    headers = request.headers
+    header = headers.get("content-type", "")
+    if header in accepted and "content-encoding" not in headers:
+        return header
     essence, _, parameters = header.partition(";")
     kind = essence.strip().lower()
     charset = re.search(r"charset\s*=\s*\"?([^\s\";]+)", parameters, re.IGNORECASE)
-    encoded = request.headers.get("content-encoding", "identity").lower()
+    encoded = headers.get("content-encoding", "identity").lower()
     if (
         kind in accepted
         and encoded == "identity"
@@ -92,7 +98,8 @@ async def read_body(request: Request, limit: int = MAX_BODY) -> bytes:
         raise _too_large(limit)
     body = bytearray()
     try:
-        async with asyncio.timeout(BODY_TIMEOUT):
+        # Most bodies come with their head: a timer costs more than to read those.
+        async with asyncio.timeout(None if BODY_IS_HERE in request.scope else BODY_TIMEOUT):
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > limit:

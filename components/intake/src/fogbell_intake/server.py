@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from fogbell_intake.limits import MAX_HEAD
+from fogbell_intake.parsing import BODY_IS_HERE
 from fogbell_intake.settings import HttpSettings
 
 KEEP_ALIVE = 75
@@ -52,6 +53,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The body is complete; another head may follow."""
         self._in_body, self._head = False, 0
+        self.scope[BODY_IS_HERE] = True  # type: ignore[literal-required]
         super().on_message_complete()
 
 

@@ -15,11 +15,11 @@ __all__ = ["Json", "accepted", "delivery", "links", "listed_notification", "noti
 
 def accepted(answer: Accepted) -> Json:
     """The answer to a post, the first time and every time after."""
-    stored = answer.stored
+    stored, own = answer.stored, str(answer.notification_id)
     return {
-        "id": str(answer.notification_id),
+        "id": own,
         "status": stored.status.value,
         "expected": stored.expected,
         "created_at": rfc3339(stored.created_at),
-        "links": links(answer.notification_id),
+        "links": links(own),
     }

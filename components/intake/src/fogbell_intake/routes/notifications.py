@@ -35,12 +35,13 @@ async def post(request: Request) -> Response:
     key = _idempotency_key(request)
     submitter: Submitter = request.app.state.submitter
     answer = await submitter.store(await submitter.ready(caller(request), raw, key))
+    shown = views.accepted(answer)
     # The request's line then says which notification it was.
-    structlog.contextvars.bind_contextvars(notification=str(answer.notification_id))
-    headers = {"Location": f"/v1/notifications/{answer.notification_id}"}
+    structlog.contextvars.bind_contextvars(notification=shown["id"])
+    headers = {"Location": shown["links"]["self"]}
     if answer.replayed:
         headers["Idempotent-Replayed"] = "true"
-    return JSONResponse(views.accepted(answer), status_code=202, headers=headers)
+    return JSONResponse(shown, status_code=202, headers=headers)
 
 
 def _idempotency_key(request: Request) -> str | None:
