@@ -15,6 +15,7 @@ from pymongo import UpdateOne
 
 from fogbell.model.notification import Progress
 from fogbell.model.status import Channel, DeliveryStatus
+from fogbell.store.claims import milliseconds
 from fogbell.store.counting import ByChannel, undelivered, undelivered_of_large
 from fogbell.store.database import Database, Document, store_call
 from fogbell.store.indexes import NOT_DELIVERED, OUTSTANDING
@@ -219,7 +220,7 @@ async def settle(
             updates.append(_summary_update(candidate, reached, again_at))
             unsettled.append(reached)
         else:
-            updates.append(_freeze_update(candidate, reached, now, keep))
+            updates.append(_freeze_update(candidate, reached, keep))
             settled.append(candidate.id)
     if updates:
         await db.notifications.bulk_write(updates, ordered=False)
@@ -278,12 +279,15 @@ def _as_counted(candidate: Unsettled) -> Document:
     }
 
 
-def _freeze_update(
-    candidate: Unsettled, reached: Progress, now: datetime, keep: timedelta
-) -> UpdateOne:
+def _freeze_update(candidate: Unsettled, reached: Progress, keep: timedelta) -> UpdateOne:
+    """As `frozen_fields`, by MongoDB's own time: a process's would lie before ``cancelled_at``."""
+    fields = {
+        "frozen": {"$literal": plain(reached.by_channel)},
+        "settled_at": "$$NOW",
+        "purge_at": {"$add": ["$$NOW", milliseconds(keep)]},
+    }
     return UpdateOne(
-        _as_counted(candidate),
-        {"$set": frozen_fields(reached, now, keep), "$unset": {"sweep_at": "", "summary": ""}},
+        _as_counted(candidate), [{"$set": fields}, {"$unset": ["sweep_at", "summary"]}]
     )
 
 
