@@ -80,7 +80,7 @@ def test_what_was_changed_while_the_operator_was_down_counts_from_when_it_is_bac
 
 
 def test_what_was_deleted_while_the_operator_was_down_stops_sending(outage: Outage) -> None:
-    cancelled(outage.installation, outage.run, 4000)
+    cancelled(outage.installation, outage.deleted, outage.run, 4000)
     assert len(outage.installation.mails(outage.deleted)) < 4000
     assert jobs(outage.installation.kube, outage.deleted) == []
     assert cronjob(outage.installation.kube, outage.deleted) is None

@@ -149,7 +149,7 @@ def test_a_campaign_deleted_in_mid_run_stops_sending(installation: Installation)
     installation.until_reached(mine)
     run = begun(installation, mine)
     installation.kube.delete("campaign", mine)
-    cancelled(installation, run, len(people))
+    cancelled(installation, mine, run, len(people))
     assert len(installation.mails(mine)) < len(people)
     assert jobs(installation.kube, mine) == []
 
