@@ -33,7 +33,7 @@ def own_cluster() -> Iterator[Cluster | None]:
     if named and not named.is_file():
         # Once, and not as an error of each test.
         pytest.exit(f"FOGBELL_KUBECONFIG names {named}: there is no such file", returncode=1)
-    if foreign_kubeconfig() or kind.available():
+    if named or kind.available():
         yield None
         return
     cluster = open_cluster()
