@@ -1,5 +1,7 @@
 """How private servers are put together, without starting them."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,40 @@ def test_a_directory_keeps_its_ports_because_its_data_names_them(tmp_path: Path)
     more = ports.kept_ports(tmp_path, 4)
     assert more[:3] == first
     assert ports.kept_ports(tmp_path, 4) == more
+
+
+def test_a_port_is_its_choosers_until_that_process_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody listens on it yet: between choosing and listening lies a server's start."""
+    (port,) = ports.free_ports(1)
+    monkeypatch.setattr(ports, "RANGE", range(port, port + 1))
+    with pytest.raises(OSError, match="fewer than 1 free ports"):
+        ports.free_ports(1)
+    ask = (
+        "from fogbell_local.servers import ports\n"
+        f"ports.RANGE = range({port}, {port + 1})\n"
+        "print(ports.free_ports(1), flush=True)\n"
+        "input()\n"
+    )
+    other = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=False)
+    assert "fewer than 1 free ports" in other.stderr
+
+
+def test_a_port_is_free_again_when_its_chooser_was_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    ask = (
+        "from fogbell_local.servers import ports\n"
+        "print(*ports.free_ports(1), flush=True)\n"
+        "input()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", ask], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        port = int(other.stdout.readline())
+        monkeypatch.setattr(ports, "RANGE", range(port, port + 1))
+        with pytest.raises(OSError, match="fewer than 1 free ports"):
+            ports.free_ports(1)
+        other.kill()
+    assert ports.free_ports(1) == [port]
 
 
 def test_a_directory_names_one_container_and_its_volume(tmp_path: Path) -> None:
