@@ -5,6 +5,7 @@ and is not yet recorded is what a kill repeats.
 """
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
@@ -73,6 +74,7 @@ class Recorder:
 
     ``gather`` is how many seconds to wait for company before a write: zero in the transactional
     lane, a part of the record interval in bulk, where a hundred at once cost little more than one.
+    ``enough`` records wait no longer: that is company enough.
     """
 
     def __init__(
@@ -82,15 +84,18 @@ class Recorder:
         observer: Observer,
         *,
         gather: float,
+        enough: int = MOST_AT_ONCE,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._db = db
         self._policy = policy
         self._observer = observer
         self._gather = gather
+        self._enough = enough
         self._jitter = jitter
         self._entries: list[_Entry] = []
         self._wake = asyncio.Event()
+        self._no_longer = asyncio.Event()
         self._writing_since: float | None = None
         self._written = asyncio.Event()
         self._task = asyncio.create_task(self._run())
@@ -124,21 +129,22 @@ class Recorder:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._entries.append(_Entry(delivery, sent, verdict, done))
         self._wake.set()
+        # What has lost a lease is tried one at a time: no company will come, and the next waits.
+        if len(self._entries) >= self._enough or delivery.lost_leases:
+            self._no_longer.set()
         return done
 
     async def _run(self) -> None:
         while True:
             await self._wake.wait()
-            if self._gather and not self._urgent():
-                await asyncio.sleep(self._gather)
+            if self._gather:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._no_longer.wait(), self._gather)
+            self._no_longer.clear()
             taken, self._entries = self._entries[:MOST_AT_ONCE], self._entries[MOST_AT_ONCE:]
             if not self._entries:
                 self._wake.clear()
             await self._store(taken)
-
-    def _urgent(self) -> bool:
-        """What has lost a lease is tried one at a time: no company will come, the next waits."""
-        return any(entry.delivery.lost_leases for entry in self._entries)
 
     async def _store(self, entries: Sequence[_Entry]) -> None:
         """Write until it is written: nothing is acknowledged that is not recorded."""
