@@ -4,6 +4,7 @@ import sys
 
 import uvloop
 
+from fogbell.collector import spare_the_collector
 from fogbell.settings import load
 from fogbell.telemetry.logs import configure_logging
 from fogbell_campaign.app import perform
@@ -16,6 +17,7 @@ def main() -> None:
     """
     settings = load(CampaignSettings, job=True)
     configure_logging("campaign", settings.log.level, settings.log.format)
+    spare_the_collector()
     sys.exit(uvloop.run(perform(settings)))
 
 

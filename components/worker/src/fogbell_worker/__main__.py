@@ -2,6 +2,7 @@
 
 import uvloop
 
+from fogbell.collector import spare_the_collector
 from fogbell.settings import load
 from fogbell.telemetry.logs import configure_logging
 from fogbell_worker.app import Worker
@@ -12,11 +13,11 @@ def main() -> None:
     """Run the worker; exits 2 on wrong settings."""
     settings = load(WorkerSettings)
     configure_logging("worker", settings.log.level, settings.log.format)
+    spare_the_collector()
     uvloop.run(_run(settings))
 
 
 async def _run(settings: WorkerSettings) -> None:
-
     await Worker(settings).run()
 
 
