@@ -33,12 +33,10 @@ from fogbell_worker.recording import Recorder
 
 @contextlib.asynccontextmanager
 async def recording(
-    db: Database, *, gather: float = 0.0, enough: int = 1000, policy: RetryPolicy | None = None
+    db: Database, *, gather: float = 0.0, policy: RetryPolicy | None = None
 ) -> AsyncIterator[tuple[Recorder, Seen]]:
     seen = Seen()
-    recorder = Recorder(
-        db, policy or RetryPolicy(), seen, gather=gather, enough=enough, jitter=lambda: 0.5
-    )
+    recorder = Recorder(db, policy or RetryPolicy(), seen, gather=gather, jitter=lambda: 0.5)
     yield recorder, seen
     await recorder.close()
 
@@ -74,23 +72,17 @@ async def test_a_lone_record_waits_for_no_company_in_the_transactional_lane(db: 
             await recorder.attempted(one, attempt())
 
 
-async def test_enough_of_them_wait_for_no_more_company(db: Database) -> None:
-    held = await _claimed(db, 3)
-    async with recording(db, gather=3600.0, enough=3) as (recorder, _):
-        stored = [recorder.attempted(d, attempt()) for d in held[:2]]
-        waiting, _pending = await asyncio.wait(stored, timeout=0.2)
-        assert not waiting
-        async with asyncio.timeout(5):
-            await asyncio.gather(*stored, recorder.attempted(held[2], attempt()))
-
-
-async def test_what_is_tried_alone_waits_for_no_company_in_any_lane(db: Database) -> None:
-    (first,) = await _claimed(db)
-    await _expire(db, [first.id])
-    (alone,) = (await claim_all(db, [first.id], "again", alone=True)).values()
+async def test_what_is_flushed_waits_for_no_more_company(db: Database) -> None:
+    first, second = await _claimed(db, 2)
     async with recording(db, gather=3600.0) as (recorder, _):
+        recorder.flush()  # there is nothing yet: the first that comes waits for company
+        stored = recorder.attempted(first, attempt())
+        done, _pending = await asyncio.wait([stored], timeout=0.2)
+        assert not done
+        both = asyncio.gather(stored, recorder.attempted(second, attempt()))
+        recorder.flush()
         async with asyncio.timeout(5):
-            await recorder.attempted(alone, attempt())
+            await both
 
 
 async def test_a_transient_refusal_is_tried_again_after_its_backoff(db: Database) -> None:

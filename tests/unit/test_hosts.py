@@ -52,7 +52,8 @@ async def test_each_work_has_its_turn_or_is_left_and_never_over_the_bound(
     names: list[str], bound: int
 ) -> None:
     works = [webhook_work(f"https://{name}.example/") for name in names]
-    turns, begun = Turns(Hosts(bound), works, 0.0), []
+    turns = Turns(Hosts(bound), works, 0.0)
+    begun = list(turns.at_once())
     while (work := await turns.next()) is not None:
         begun.append(work)
     assert len(begun) + len(turns.left) == len(works)

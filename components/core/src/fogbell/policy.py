@@ -80,10 +80,14 @@ class Standing:
     expired: bool = False
 
 
+ACCEPTED = Verdict(Cause.ACCEPTED)
+"""The usual one, wherever the delivery stands."""
+
+
 def judge(reply: Reply, standing: Standing, policy: RetryPolicy, jitter: float) -> Verdict:
     """Turn a provider's reply into what happens to the delivery."""
     if reply.outcome is Outcome.ACCEPTED:
-        return Verdict(Cause.ACCEPTED)
+        return ACCEPTED
     if reply.outcome is Outcome.PERMANENT:
         return Verdict(Cause.GIVE_UP, reply.reason or "refused")
     if reply.outcome is Outcome.AMBIGUOUS and _gives_up_on_ambiguous(standing.channel, policy):

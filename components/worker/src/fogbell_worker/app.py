@@ -152,7 +152,6 @@ class Worker:
             settings.retry.policy(),
             self.metrics,
             gather=settings.protocol.record_interval_seconds if bulk else 0.0,
-            enough=settings.claim_batch,
         )
         runner = LaneRunner(
             self._db,

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from time import monotonic
 from urllib.parse import urlsplit
 
@@ -67,24 +67,29 @@ class Hosts:
 class Turns:
     """The works of one batch, each when its receiver has room: those of the others go past it.
 
-    Once all others have begun, it is waited up to ``patience`` seconds for receivers that are busy,
-    as long as they go on (`QUIET`). What is then ``left`` has to be put back.
+    First those whose receivers have room (`at_once`). Once they have begun, it is waited up to
+    ``patience`` seconds for receivers that are busy, as long as they go on (`QUIET`). What is then
+    ``left`` has to be put back.
     """
 
     def __init__(self, hosts: Hosts, works: Iterable[Work], patience: float) -> None:
         self._hosts = hosts
-        self._works = iter(works)
+        self._works = works
         self._patience = patience
         self._until: float | None = None
         self._moved = 0.0
         self.left: list[Work] = []
 
-    async def next(self) -> Work | None:
-        """The next that has entered, or None."""
+    def at_once(self) -> Iterator[Work]:
+        """Each that enters without waiting."""
         for work in self._works:
             if self._hosts.enter(work):
-                return work
-            self.left.append(work)
+                yield work
+            else:
+                self.left.append(work)
+
+    async def next(self) -> Work | None:
+        """The next of the others that has entered, or None."""
         if self._until is None:
             self._moved = monotonic()
             self._until = self._moved + self._patience

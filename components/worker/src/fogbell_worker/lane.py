@@ -78,6 +78,19 @@ class _Lease:
     last_start: float = 0.0
 
 
+class _Sending:
+    """How far a batch is: sends that have begun, records that are under way, and what came too
+    late to be sent.
+    """
+
+    def __init__(self, group: asyncio.TaskGroup, lease: _Lease) -> None:
+        self.group = group
+        self.lease = lease
+        self.sends: list[asyncio.Task[None]] = []
+        self.stored: list[asyncio.Future[None]] = []
+        self.released: list[UUID] = []
+
+
 class LaneRunner:
     """Works one queue until it is stopped.
 
@@ -105,6 +118,7 @@ class LaneRunner:
         self._held_over: Received | None = None
         self._batches = asyncio.Semaphore(settings.batches)
         self._slots = asyncio.Semaphore(settings.slots)
+        self._turn = asyncio.Lock()
         self._hosts = Hosts(settings.per_host)
         self._under_way: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -239,35 +253,46 @@ class LaneRunner:
                 pause = min(pause * 2, LONGEST_PAUSE)
 
     async def _send_all(self, works: Iterable[Work], lease: _Lease, batch: Batch) -> None:
-        released: list[UUID] = []
+        """Send each, record what came of it, and give back what could not start in time."""
         turns = Turns(self._hosts, works, PATIENCE)
         async with asyncio.TaskGroup() as group:
-            sends: list[asyncio.Task[None]] = []
-            while (work := await turns.next()) is not None:
-                await self._slots.acquire()
-                await self._recorder.caught_up()
-                if self._stopping or time.monotonic() > lease.last_start:
-                    self._slots.release()
-                    self._hosts.leave(work)
-                    released.append(work.delivery.id)
-                    continue
-                sends.append(group.create_task(self._send(work)))
-            await self._put_back(turns.left)
-            if sends and not batch.alone:
-                await asyncio.wait(sends, timeout=PATIENCE)
+            sending = _Sending(group, lease)
+            # One batch after the other: while this one is recorded the next one is sent. Sent by
+            # turns, all would end together, and wait for MongoDB together.
+            async with self._turn:
+                for work in turns.at_once():
+                    await self._start(work, sending)
+            while (waited := await turns.next()) is not None:
+                await self._start(waited, sending)
+            self._put_back(turns.left, sending)
+            if sending.sends and not batch.alone:
+                await asyncio.wait(sending.sends, timeout=PATIENCE)
                 self._leave_place(batch)
-        if released:
+        self._recorder.flush()
+        await asyncio.gather(*sending.stored)
+        if sending.released:
             # At a shutdown the messages return to the queue for the next worker; in full swing the
             # sweep publishes the ids again, and the messages must not hold up the prefetch window.
             batch.unfinished = self._stopping
-            await self._release(released, lease.token)
+            await self._release(sending.released, lease.token)
 
-    async def _put_back(self, works: Iterable[Work]) -> None:
+    async def _start(self, work: Work, sending: _Sending) -> None:
+        """Begin to send, in a slot; what would end too late is left to be given back."""
+        await self._slots.acquire()
+        await self._recorder.caught_up()
+        if self._stopping or time.monotonic() > sending.lease.last_start:
+            self._slots.release()
+            self._hosts.leave(work)
+            sending.released.append(work.delivery.id)
+        else:
+            sending.sends.append(sending.group.create_task(self._send(work, sending)))
+
+    def _put_back(self, works: Iterable[Work], sending: _Sending) -> None:
         """Their receivers have enough to do: later, and no attempt is counted."""
         busy = Deferred(BUSY, 0.0)
-        await asyncio.gather(*(self._recorder.attempted(work.delivery, busy) for work in works))
+        sending.stored += (self._recorder.attempted(work.delivery, busy) for work in works)
 
-    async def _send(self, work: Work) -> None:
+    async def _send(self, work: Work, sending: _Sending) -> None:
         """Never raises: a defect in one send must not cancel those beside it."""
         try:
             sent = await self._sender.send(work)
@@ -279,7 +304,7 @@ class LaneRunner:
             self._hosts.leave(work)
         if isinstance(sent, Attempt) and sent.reply.suppress:
             await suppress(self._db, work, sent)
-        await self._recorder.attempted(work.delivery, sent)
+        sending.stored.append(self._recorder.attempted(work.delivery, sent))
 
     async def _release(self, ids: Sequence[UUID], token: str) -> None:
         log.info("released_unsent", deliveries=len(ids), channel=self._settings.channel.value)

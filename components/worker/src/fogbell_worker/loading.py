@@ -65,34 +65,17 @@ class Loader:
             endpoints.read_many(self._db, _endpoint_ids(claimed)),
         )
         known = _Known(people, told)
-        loaded = Loaded()
+        loaded, now = Loaded(), self._db.clock.now()
         for delivery in claimed:
-            made = self._made(delivery, contents, endings, known)
+            content = contents.get(delivery.notification_id)
+            ending = endings.get(delivery.notification_id)
+            made = _made(delivery, content, ending, known, now)
             if isinstance(made, Verdict):
                 loaded.unsent.append(Record(delivery, made))
             else:
                 loaded.works.append(made)
         await self._leave_out_suppressed(loaded)
         return loaded
-
-    def _made(
-        self,
-        delivery: Claimed,
-        contents: Mapping[UUID, Contents],
-        endings: Mapping[UUID, Ending],
-        known: "_Known",
-    ) -> Work | Verdict:
-        content, ending = (
-            contents.get(delivery.notification_id),
-            endings.get(delivery.notification_id),
-        )
-        if content is None or ending is None:
-            return Verdict(Cause.GIVE_UP, "notification_deleted")
-        if ending.cancelled_at is not None:
-            return Verdict(Cause.CANCEL, "cancelled")
-        if expired(ending.expires_at, self._db.clock.now()):
-            return Verdict(Cause.SKIP, "expired")
-        return _work(delivery, content, known)
 
     async def _contents_of(self, ids: set[UUID]) -> dict[UUID, Contents]:
         # The answer is a dictionary of its own: other batches evict from the cache meanwhile.
@@ -152,6 +135,23 @@ def _directory_ids(claimed: Sequence[Claimed]) -> set[str]:
 
 def _endpoint_ids(claimed: Sequence[Claimed]) -> set[str]:
     return {d.inline["endpoint"] for d in claimed if d.inline and "endpoint" in d.inline}
+
+
+def _made(
+    delivery: Claimed,
+    content: Contents | None,
+    ending: Ending | None,
+    known: _Known,
+    now: datetime,
+) -> Work | Verdict:
+    """What is to be done with one delivery."""
+    if content is None or ending is None:
+        return Verdict(Cause.GIVE_UP, "notification_deleted")
+    if ending.cancelled_at is not None:
+        return Verdict(Cause.CANCEL, "cancelled")
+    if expired(ending.expires_at, now):
+        return Verdict(Cause.SKIP, "expired")
+    return _work(delivery, content, known)
 
 
 def _work(delivery: Claimed, content: Contents, known: _Known) -> Work | Verdict:

@@ -1,5 +1,6 @@
 """What the worker counts (names and labels: docs/metrics.md). No ids, no addresses in labels."""
 
+import functools
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -88,6 +89,10 @@ class WorkerMetrics:
             registry=self.registry,
         )
         self.unknown_variable = unknown_variable_counter(self.registry)
+        # Found once for each set of labels: a bulk run counts tens of thousands a second.
+        self._outcome = functools.cache(self._deliveries.labels)
+        self._took = functools.cache(self._duration.labels)
+        self._waited = functools.cache(self._end_to_end.labels)
 
     def recorded(self, record: Record, now: datetime) -> None:
         """A record was stored."""
@@ -96,13 +101,13 @@ class WorkerMetrics:
             self._deferred.labels(channel, record.verdict.reason or "").inc()
             return
         provider = attempt.provider if attempt else UNSENT
-        self._deliveries.labels(channel, provider, record.status.value).inc()
+        self._outcome(channel, provider, record.status.value).inc()
         if attempt is not None:
             for each in (*attempt.earlier, attempt):
                 self._observe(channel, each)
         if record.verdict.cause is Cause.ACCEPTED:
             waited = (now - record.delivery.since).total_seconds()
-            self._end_to_end.labels(channel, record.delivery.lane.value).observe(max(0.0, waited))
+            self._waited(channel, record.delivery.lane.value).observe(max(0.0, waited))
 
     def lost(self, record: Record) -> None:  # noqa: ARG002 - the observer's shape
         """A record found its claim gone."""
@@ -114,7 +119,7 @@ class WorkerMetrics:
 
     def _observe(self, channel: str, attempt: Attempt) -> None:
         seconds = (attempt.finished_at - attempt.started_at).total_seconds()
-        self._duration.labels(channel, attempt.provider).observe(max(0.0, seconds))
+        self._took(channel, attempt.provider).observe(max(0.0, seconds))
 
     def expansion_failed(self, outcome: str) -> None:
         """A defect has ended an expansion: ``tried_again`` or ``given_up``."""

@@ -20,7 +20,7 @@ import structlog
 from fogbell.model.delivery import Claimed
 from fogbell.model.outcome import Attempt, Deferred, Outcome
 from fogbell.model.status import DeliveryStatus
-from fogbell.policy import RetryPolicy, Standing, Verdict, expired, judge, judge_deferred
+from fogbell.policy import ACCEPTED, RetryPolicy, Standing, Verdict, expired, judge, judge_deferred
 from fogbell.store import notifications, records
 from fogbell.store.database import Database, StoreUnavailableError
 from fogbell.store.notifications import Ending
@@ -74,7 +74,7 @@ class Recorder:
 
     ``gather`` is how many seconds to wait for company before a write: zero in the transactional
     lane, a part of the record interval in bulk, where a hundred at once cost little more than one.
-    ``enough`` records wait no longer: that is company enough.
+    `flush` ends the wait: no more will come soon.
     """
 
     def __init__(
@@ -84,18 +84,16 @@ class Recorder:
         observer: Observer,
         *,
         gather: float,
-        enough: int = MOST_AT_ONCE,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._db = db
         self._policy = policy
         self._observer = observer
         self._gather = gather
-        self._enough = enough
         self._jitter = jitter
         self._entries: list[_Entry] = []
         self._wake = asyncio.Event()
-        self._no_longer = asyncio.Event()
+        self._flushed = asyncio.Event()
         self._writing_since: float | None = None
         self._written = asyncio.Event()
         self._task = asyncio.create_task(self._run())
@@ -107,6 +105,11 @@ class Recorder:
     def unsent(self, record: Record) -> "asyncio.Future[None]":
         """Record a delivery that was settled without an attempt."""
         return self._add(record.delivery, None, record.verdict)
+
+    def flush(self) -> None:
+        """Write what there is as soon as no other write is under way."""
+        if self._entries:
+            self._flushed.set()
 
     async def caught_up(self) -> None:
         """Return once no write is late (`LONGEST_WRITE`): MongoDB is there, and keeps up."""
@@ -129,9 +132,6 @@ class Recorder:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._entries.append(_Entry(delivery, sent, verdict, done))
         self._wake.set()
-        # What has lost a lease is tried one at a time: no company will come, and the next waits.
-        if len(self._entries) >= self._enough or delivery.lost_leases:
-            self._no_longer.set()
         return done
 
     async def _run(self) -> None:
@@ -139,11 +139,11 @@ class Recorder:
             await self._wake.wait()
             if self._gather:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._no_longer.wait(), self._gather)
-            self._no_longer.clear()
+                    await asyncio.wait_for(self._flushed.wait(), self._gather)
             taken, self._entries = self._entries[:MOST_AT_ONCE], self._entries[MOST_AT_ONCE:]
             if not self._entries:
                 self._wake.clear()
+                self._flushed.clear()
             await self._store(taken)
 
     async def _store(self, entries: Sequence[_Entry]) -> None:
@@ -206,6 +206,8 @@ class Recorder:
     def _judge(self, entry: _Entry, endings: Mapping[UUID, Ending], now: datetime) -> Verdict:
         delivery, sent = entry.delivery, entry.sent
         assert sent is not None
+        if isinstance(sent, Attempt) and sent.reply.outcome is Outcome.ACCEPTED:
+            return ACCEPTED
         ending = endings.get(delivery.notification_id, _UNENDED)
         standing = Standing(
             channel=delivery.channel,
