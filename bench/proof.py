@@ -52,10 +52,11 @@ async def all_settled(plot: Plot, programs: list[Program], within: float = 120.0
     question has to pass what thousands of settles a second have left of its entries: asked ten
     times a second, it took a third of MongoDB's time.
     """
+    outstanding = {"sweep_at": {"$exists": True}}
     async with asyncio.timeout(within):
         while True:
             asked = time.monotonic()
-            if not await plot.db.deliveries.find_one({"sweep_at": {"$exists": True}}, {"_id": True}):
+            if not await plot.db.deliveries.find_one(outstanding, {"_id": True}):
                 return
             alive(programs)
             await asyncio.sleep(max(POLL_SECONDS, ASKING * (time.monotonic() - asked)))

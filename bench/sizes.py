@@ -17,13 +17,13 @@ class Sizes:
     expand: int = 200_000
     expand_peer: int = 10_000
     work: int = 60_000
-    work_peer: int = 4_000
+    work_peer: int = 3_000
     mails: int = 40_000
-    mails_peer: int = 3_000
+    mails_peer: int = 2_500
     source_mails: int = 200_000
-    machine: int = 200_000
+    machine: int = 100_000
     machine_workers: tuple[int, ...] = (1, 2)
-    accept: tuple[tuple[int, int], ...] = ((1, 1_000), (32, 10_000), (256, 20_000))
+    accept: tuple[tuple[int, int], ...] = ((1, 500), (32, 6_000), (256, 10_000))
     isolation_bulk: int = 200_000
     isolation_posts: int = 500
     streams: int = 1_000

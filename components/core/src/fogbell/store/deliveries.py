@@ -18,6 +18,12 @@ from fogbell.store.indexes import OUTSTANDING_KEYS
 
 DUPLICATE_KEY = 11000
 
+INSERTED_AT_ONCE = 200
+"""MongoDB commits an insert's documents together, and until then nobody's later write is known to
+be on disk. Measured with three inserts at a time all along: with 1,000 documents each another's
+write took 21 ms (median) at 30,000 documents a second, with 200 each 5 ms at 40,000.
+"""
+
 REPORT_AGAIN: Document = {"$cond": [{"$eq": [{"$type": "$report"}, "missing"]}, "$$REMOVE", True]}
 """``report`` of what is replayed: an app that was told what came of it is told once more."""
 
@@ -74,6 +80,16 @@ async def _insert(
     db: Database, documents: Sequence[Mapping[str, Any]], session: Session | None = None
 ) -> set[int]:
     """The indexes of those that are there already."""
+    there: set[int] = set()
+    for start in range(0, len(documents), INSERTED_AT_ONCE):
+        some = documents[start : start + INSERTED_AT_ONCE]
+        there |= {start + index for index in await _insert_some(db, some, session)}
+    return there
+
+
+async def _insert_some(
+    db: Database, documents: Sequence[Mapping[str, Any]], session: Session | None
+) -> set[int]:
     try:
         await db.deliveries.insert_many(documents, ordered=False, session=session)
     except BulkWriteError as error:
