@@ -56,17 +56,13 @@ async def start_workers(plot: Plot, count: int, **settings: str) -> list[Compone
     return found
 
 
-async def start_worker(plot: Plot, *, nice: int = 0, **settings: str) -> Component:
-    """Start one worker, without the no-op provider unless ``settings`` name it.
-
-    ``nice`` is how far it stands back where processors are short: what a smaller CPU request does
-    among pods.
-    """
+async def start_worker(plot: Plot, **settings: str) -> Component:
+    """Start one worker, without the no-op provider unless ``settings`` name it."""
     place = _place(plot, settings.pop("smtp_url", "smtp://127.0.0.1:1"))
     port = free_ports(1)[0]
     told = environment.worker({}, place, port) | {"FOGBELL_CHANNELS": "email"} | settings
     told["PYTHONPATH"] = os.pathsep.join([str(installed(plot.ground.directory)), str(ROOT)])
-    return await _start(plot, "worker", told, place, port, nice)
+    return await _start(plot, "worker", told, place, port)
 
 
 NOOP = {"FOGBELL_PROVIDERS__EMAIL": "noop", "FOGBELL_PROVIDER__NOOP__KIND": "noop"}
@@ -83,13 +79,8 @@ async def start_intake(plot: Plot, **settings: str) -> tuple[Component, int]:
     return component, port
 
 
-async def start_runner(
-    plot: Plot, content: Json, *, nice: int = 0, **settings: str
-) -> tuple[Component, UUID]:
-    """Start the runner of a campaign to everyone of the directory; also its run's id.
-
-    ``nice`` as for `start_worker`.
-    """
+async def start_runner(plot: Plot, content: Json, **settings: str) -> tuple[Component, UUID]:
+    """Start the runner of a campaign to everyone of the directory; also its run's id."""
     place, port, controller = _place(plot), free_ports(1)[0], str(uuid4())
     told = {
         "FOGBELL_CAMPAIGN__SPEC": json.dumps(_spec(content)),
@@ -101,7 +92,7 @@ async def start_runner(
         "FOGBELL_METRICS__PORT": str(port),
         "FOGBELL_TERMINATION_LOG": str(plot.path("termination")),
     } | settings
-    component = await _start(plot, "campaign", told, place, port, nice)
+    component = await _start(plot, "campaign", told, place, port)
     return component, run_id(CAMPAIGN_UID, f"manual:{controller}")
 
 
@@ -178,12 +169,11 @@ async def ready(components: list[Component], within: float = 60.0) -> None:
 
 
 async def _start(
-    plot: Plot, name: str, told: Mapping[str, str], place: Place, port: int, nice: int = 0
+    plot: Plot, name: str, told: Mapping[str, str], place: Place, port: int
 ) -> Component:
     whole = environment.common({}, place) | dict(told)
     started = time.time()
-    command = ["nice", "-n", str(nice), *python("-m", f"fogbell_{name}")]
-    program = await plot.start(name, command, whole)
+    program = await plot.start(name, python("-m", f"fogbell_{name}"), whole)
     return Component(program, port, started)
 
 

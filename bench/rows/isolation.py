@@ -1,8 +1,7 @@
 """``isolation``: how long a transactional mail takes, alone and while a campaign is under way.
 
 From accepted to delivered, by the records. The recommended set-up has worker processes of their own
-for each lane, and bulk stands back where processors are short; one worker for both is shown beside
-it.
+for each lane; one worker for both is shown beside it.
 """
 
 import asyncio
@@ -24,10 +23,6 @@ IDLE, APART, TOGETHER = "idle", "bulk, apart", "bulk, together"
 LANES = {IDLE: ("transactional", "bulk"), APART: ("transactional", "bulk"), TOGETHER: (None,)}
 """The lanes of each worker process; None: one for both."""
 
-BACK = 10
-"""How far bulk stands back in the recommended set-up: a tenth of the others' share of a processor
-that both want. In Kubernetes the pools' CPU requests say so."""
-
 
 def cases(sizes: Sizes) -> list[Case]:
     """Idle, and during a campaign in both set-ups."""
@@ -43,7 +38,7 @@ async def _measured(plot: Plot, sizes: Sizes, setting: str) -> Figures:
     taken = await _quiet(sink)
     bulk = sizes.isolation_bulk if setting != IDLE else 0
     if bulk:
-        await _campaign_under_way(plot, BACK if setting == APART else 0)
+        await _campaign_under_way(plot)
     timed = await Pacer(port, POSTS_A_SECOND).send(requests(sizes.isolation_posts))
     lasted = not bulk or await _outstanding(plot)
     await all_settled(plot, [worker.program for worker in workers], within=900)
@@ -60,8 +55,7 @@ async def _measured(plot: Plot, sizes: Sizes, setting: str) -> Figures:
 
 async def _worker(plot: Plot, sink: postfix.Sink, lane: str | None) -> Component:
     lanes = {} if lane is None else {"FOGBELL_LANES": lane}
-    nice = BACK if lane == "bulk" else 0
-    return await subject.start_worker(plot, nice=nice, smtp_url=sink.url, **lanes)
+    return await subject.start_worker(plot, smtp_url=sink.url, **lanes)
 
 
 async def _quiet(sink: postfix.Sink) -> int:
@@ -73,9 +67,9 @@ async def _quiet(sink: postfix.Sink) -> int:
     return seen
 
 
-async def _campaign_under_way(plot: Plot, nice: int) -> UUID:
+async def _campaign_under_way(plot: Plot) -> UUID:
     """Start a campaign's run; return once some of it is delivered."""
-    runner, run = await subject.start_runner(plot, MAIL, nice=nice)
+    runner, run = await subject.start_runner(plot, MAIL)
     while not await plot.db.deliveries.find_one({"status": "delivered", "lane": "bulk"}):
         if runner.program.exit_status not in (None, 0):
             raise ProofError(f"the runner has ended:\n{runner.program.tail()}")
