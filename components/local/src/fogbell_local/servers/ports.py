@@ -11,7 +11,6 @@ import json
 import os
 import random
 import socket
-import tempfile
 from pathlib import Path
 
 RANGE = range(18_000, 32_000)
@@ -65,8 +64,11 @@ def _reserve(port: int) -> bool:
 
 @functools.cache
 def _reservations() -> int:
-    """The file's descriptor, open for as long as the process lives: closing it would unlock all."""
-    file = Path(tempfile.gettempdir()) / f"fogbell-ports-{os.getuid()}"
+    """The file's descriptor, open for as long as the process lives: closing it would unlock all.
+
+    Ports are the machine's: the file is the same one wherever TMPDIR points.
+    """
+    file = f"/tmp/fogbell-ports-{os.getuid()}"  # noqa: S108 (each user's own, never followed)
     return os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
 
 
