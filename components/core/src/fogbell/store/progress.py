@@ -11,7 +11,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import pymongo
 from pymongo import UpdateOne
+from pymongo.errors import PyMongoError
 
 from fogbell.model.notification import Progress
 from fogbell.model.status import Channel, DeliveryStatus
@@ -28,6 +30,12 @@ SUMMARY_SECONDS = 1.0
 
 REQUEST_SECONDS = 0.03
 """How long a request counts where there is no summary yet: it estimates the rest."""
+
+HURRIED_SECONDS = 0.05
+"""How long a request looks whether there is little left of a run, where a summary can answer it."""
+
+FASTEST = 20_000
+"""Deliveries of one run that may be settled in a second."""
 
 LARGE = 100_000
 """A run with more deliveries is counted piece by piece."""
@@ -50,7 +58,7 @@ async def progress(db: Database, notification_id: UUID) -> Progress | None:
         return frozen
     expansion = document.get("expansion", {})
     summary, as_of = document.get("summary"), expansion.get("reached_at")
-    if not await _many_undelivered(db, notification_id):
+    if not await _many_left(db, document):
         counted = (await undelivered(db, [notification_id]))[notification_id]
     elif summary is not None:
         return _stored_progress(summary["by_channel"], summary["as_of"])
@@ -84,12 +92,46 @@ async def summarise(
 def summary_of(by_channel: ByChannel, as_of: datetime) -> Document | None:
     """The summary of a whole run; None where so little is not delivered that it is counted."""
     reached = summed(by_channel, as_of)
-    left = sum(reached.totals.values()) - reached.totals[DeliveryStatus.DELIVERED]
-    return _summary(reached) if left > EXACT_LIMIT else None
+    return _summary(reached) if _undelivered_of(reached) > EXACT_LIMIT else None
 
 
 def _summary(reached: Progress) -> Document:
     return {"by_channel": plain(reached.by_channel), "as_of": reached.as_of}
+
+
+async def _many_left(db: Database, document: Mapping[str, Any]) -> bool:
+    """Whether there is too much left to be counted for a request.
+
+    To find that there is little left of a large run takes long while it goes on: MongoDB keeps what
+    was settled in the last minutes in the index, and has to pass it (measured with a million: some
+    seconds). So nothing is asked of it that the notification can tell, and it is not waited for
+    where there is another answer.
+    """
+    expected, summary = document.get("expected_by_channel"), document.get("summary")
+    if expected is not None and sum(expected.values()) <= EXACT_LIMIT:
+        return False
+    if summary is None:
+        return await _many_undelivered(db, document["_id"])
+    if _left(summary, db.clock.now()) > EXACT_LIMIT:
+        return True
+    try:
+        with pymongo.timeout(HURRIED_SECONDS):
+            return await _many_undelivered(db, document["_id"])
+    except PyMongoError as error:
+        if error.timeout:
+            return True
+        raise
+
+
+def _left(summary: Mapping[str, Any], now: datetime) -> float:
+    """How many are not delivered at least by now, going by a summary."""
+    reached = _stored_progress(summary["by_channel"], summary["as_of"])
+    age: float = (now - summary["as_of"]).total_seconds()
+    return _undelivered_of(reached) - FASTEST * age
+
+
+def _undelivered_of(reached: Progress) -> int:
+    return sum(reached.totals.values()) - reached.totals[DeliveryStatus.DELIVERED]
 
 
 async def _many_undelivered(db: Database, notification_id: UUID) -> bool:
