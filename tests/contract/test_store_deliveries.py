@@ -54,6 +54,13 @@ async def test_a_settled_one_is_never_looked_at(db: Database) -> None:
     assert (inbox["item"], inbox["stored_at"]) == (item, inbox["created_at"])
 
 
+@pytest.fixture(params=[200, 3])
+def at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one piece, and in several."""
+    monkeypatch.setattr(deliveries, "INSERTED_AT_ONCE", request.param)
+
+
+@pytest.mark.usefixtures("at_once")
 async def test_inserting_again_changes_nothing(db: Database) -> None:
     new = _many(uuid7(), 10)
     await deliveries.insert(db, new[:6], GRACE)
@@ -87,6 +94,7 @@ async def test_those_that_are_alike_are_stored_as_each_alone_would_be(db: Databa
         assert stored[new.id] == deliveries.delivery_document(new, created, GRACE)
 
 
+@pytest.mark.usefixtures("at_once")
 async def test_inserting_alike_ones_again_changes_nothing(db: Database) -> None:
     run = uuid7()
     mails, texts = _many(run, 10), _many(run, 4, Channel.SMS)
@@ -225,14 +233,3 @@ async def test_a_page_of_one_status_goes_on_behind_a_place(db: Database) -> None
     run = view.notification_id
     rest = await deliveries.page(db, run, status=DeliveryStatus.DEAD, after=ids[3])
     assert [found.id for found in rest] == ids[4:]
-
-
-async def test_within_a_transaction_a_duplicate_aborts_it(db: Database) -> None:
-    there, new = _many(uuid7(), 2)
-    await deliveries.insert(db, [there], GRACE)
-    async with await db.client.start_session() as session:
-        session.start_transaction()
-        await deliveries.insert(db, [new, there], GRACE, session)
-        with pytest.raises(Exception, match="aborted"):
-            await session.commit_transaction()
-    assert await deliveries.existing(db, [new.id]) == set()

@@ -122,18 +122,29 @@ class RunningLane:
 
 @contextlib.asynccontextmanager
 async def lane(
-    db: Database, sender: ScriptedSender, *, one_alone: asyncio.Lock | None = None, **bounds: Any
+    db: Database,
+    sender: ScriptedSender,
+    *,
+    one_alone: asyncio.Lock | None = None,
+    gather: float = 0.0,
+    **bounds: Any,
 ) -> AsyncIterator[RunningLane]:
-    """Start a lane with ``bounds`` of `LaneSettings`; it is stopped at the end of the block."""
-    settings: dict[str, Any] = {"batch": 200, "batches": 2, "slots": 10, "lease": 60, "margin": 1}
+    """Start a lane with ``bounds`` of `LaneSettings`; it is stopped at the end of the block.
+
+    ``gather`` is the recorder's.
+    """
+    settings: dict[str, Any] = {
+        "channel": sender.channel, "lane": Lane.BULK, "batch": 200, "batches": 2, "slots": 10,
+        "lease": 60, "margin": 1,
+    }  # fmt: skip
     seen = Seen()
-    recorder = Recorder(db, RetryPolicy(), seen, gather=0.0, jitter=lambda: 0.5)
+    recorder = Recorder(db, RetryPolicy(), seen, gather=gather, jitter=lambda: 0.5)
     runner = LaneRunner(
         db,
         sender,
         Loader(db),
         recorder,
-        LaneSettings(channel=sender.channel, lane=Lane.BULK, **(settings | bounds)),
+        LaneSettings(**(settings | bounds)),
         one_alone or asyncio.Lock(),
     )
     runner.start()

@@ -6,7 +6,8 @@ COLLECT_EVERY = 10_000
 """Objects made and not freed until the youngest are looked at for cycles."""
 
 OLDER_EVERY = 20
-"""Looks at one generation before the next older one is looked at, too."""
+"""Looks at one generation before the next older one is looked at, too: a cycle that has outlived
+one look waits for 200,000 objects."""
 
 
 def spare_the_collector() -> None:
@@ -14,7 +15,7 @@ def spare_the_collector() -> None:
 
     To be called once all is imported. With Python's defaults (every 700 objects, and the whole heap
     again and again) a fifth of what a post or a delivery cost went into looks for cycles. What they
-    leave behind in cycles is small, and waits for 10,000 objects at most.
+    leave behind in cycles is small, and can wait.
     """
     gc.collect()
     gc.freeze()

@@ -1,10 +1,11 @@
 """One channel and lane: take messages, claim, send within the lease, record, acknowledge.
 
-The slot for a batch is taken before its messages are: what is claimed is worked on at once. Each
-lane has its own queue, slots and recorder, so that bulk never holds up transactional.
+The place of a batch is taken before its messages are: what is claimed is soon sent. Each lane has
+its own queue, slots and recorder, so that bulk never holds up transactional.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -39,9 +40,10 @@ and then for what is still being sent, before another one may begin in its place
 class LaneSettings:
     """What bounds one lane of one channel.
 
-    ``batch``: ids a claim; ``batches``: claims at once; ``slots``: sends at once; ``lease`` and
-    ``margin`` in seconds: no send starts unless it has surely ended, and can be recorded, before
-    the lease does. ``per_host``: sends at once to one receiver of webhooks; None: any number.
+    ``batch``: ids a claim; ``batches``: claims at once that are not sent yet; ``slots``: sends at
+    once; ``lease`` and ``margin`` in seconds: no send starts unless it has surely ended, and can be
+    recorded, before the lease does. ``per_host``: sends at once to one receiver of webhooks; None:
+    any number.
     """
 
     channel: Channel
@@ -252,14 +254,12 @@ class LaneRunner:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
 
-    async def _send_all(self, works: Iterable[Work], lease: _Lease, batch: Batch) -> None:
+    async def _send_all(self, works: Sequence[Work], lease: _Lease, batch: Batch) -> None:
         """Send each, record what came of it, and give back what could not start in time."""
         turns = Turns(self._hosts, works, PATIENCE)
         async with asyncio.TaskGroup() as group:
             sending = _Sending(group, lease)
-            # One batch after the other: while this one is recorded the next one is sent. Sent by
-            # turns, all would end together, and wait for MongoDB together.
-            async with self._turn:
+            async with self._turn_of(works, batch):
                 for work in turns.at_once():
                     await self._start(work, sending)
             while (waited := await turns.next()) is not None:
@@ -275,6 +275,18 @@ class LaneRunner:
             # sweep publishes the ids again, and the messages must not hold up the prefetch window.
             batch.unfinished = self._stopping
             await self._release(sending.released, lease.token)
+
+    def _turn_of(
+        self, works: Sequence[Work], batch: Batch
+    ) -> contextlib.AbstractAsyncContextManager[None]:
+        """Bulk's batches begin one after the other: while one is recorded the next one is sent.
+        Mixed, all would end together, and wait for MongoDB together.
+
+        Nothing else waits for a whole batch: no transactional delivery, and nothing that is tried
+        alone, for whose end the whole process waits.
+        """
+        in_turn = self._settings.lane is Lane.BULK and not batch.alone and bool(works)
+        return self._turn if in_turn else contextlib.nullcontext()
 
     async def _start(self, work: Work, sending: _Sending) -> None:
         """Begin to send, in a slot; what would end too late is left to be given back."""

@@ -74,7 +74,7 @@ class Recorder:
 
     ``gather`` is how many seconds to wait for company before a write: zero in the transactional
     lane, a part of the record interval in bulk, where a hundred at once cost little more than one.
-    `flush` ends the wait: no more will come soon.
+    `flush` ends the wait: a batch is complete.
     """
 
     def __init__(
@@ -139,7 +139,8 @@ class Recorder:
             await self._wake.wait()
             if self._gather:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._flushed.wait(), self._gather)
+                    async with asyncio.timeout(self._gather):
+                        await self._flushed.wait()
             taken, self._entries = self._entries[:MOST_AT_ONCE], self._entries[MOST_AT_ONCE:]
             if not self._entries:
                 self._wake.clear()

@@ -43,7 +43,7 @@ class LaneBounds(Group):
     """Sends at once."""
 
     batches: int = Field(ge=1, le=100)
-    """Claims at once."""
+    """Claims at once that are not sent yet; what is being recorded is bounded by ``prefetch``."""
 
     prefetch: int = Field(ge=1, le=10_000)
     """Messages held unacknowledged."""

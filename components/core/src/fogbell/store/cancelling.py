@@ -73,6 +73,10 @@ async def _begun(db: Database, notification_id: UUID) -> bool:
     return await db.notifications.find_one(mine, {"_id": True}) is not None
 
 
+_OF_A_PART = ["expansion", "summary"]
+"""What was true of a part is not true of the whole."""
+
+
 @store_call
 async def _expanded(db: Database, notification_id: UUID) -> bool:
     """Close the expansion, unless somebody is still inserting; whether it has ended."""
@@ -90,7 +94,7 @@ async def _expanded(db: Database, notification_id: UUID) -> bool:
             "expected_by_channel": {"$literal": expected},
             "expanded_at": "$$NOW",
         }
-        await db.notifications.update_one(left, [{"$set": made}, {"$unset": ["expansion"]}])
+        await db.notifications.update_one(left, [{"$set": made}, {"$unset": _OF_A_PART}])
     ended = {**mine, "expanded_at": {"$exists": True}}
     return await db.notifications.find_one(ended, {"_id": True}) is not None
 

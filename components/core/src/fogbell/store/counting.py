@@ -4,8 +4,9 @@ A piece is a range of ids, counted as of one moment. An id never changes, so wha
 meanwhile, each delivery is counted once.
 """
 
+import contextlib
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from time import monotonic
 from typing import NamedTuple
 from uuid import UUID
@@ -98,25 +99,55 @@ async def undelivered(db: Database, ids: Sequence[UUID]) -> dict[UUID, ByChannel
 
 @store_call
 async def undelivered_of_large(
-    db: Database, notification_id: UUID, within: float = COUNT_SECONDS, *, final: bool = True
+    db: Database, notification_id: UUID, within: float = COUNT_SECONDS
 ) -> ByChannel:
     """As `undelivered` for one run of any size.
 
     Where something is outstanding after ``within`` seconds, the rest is estimated from what has
     been counted: ids are hashes, so a part of them is like the whole. Where nothing is
-    outstanding the counts are exact: they may be ``final``.
+    outstanding the counts are exact: they may be final.
     """
-    counted: dict[UUID, ByChannel] = defaultdict(lambda: defaultdict(dict))
     ends = monotonic() + within
+    counted: ByChannel = {}
+    async with contextlib.aclosing(_by_pieces(db, notification_id)) as parts:
+        async for counted, done in parts:
+            if monotonic() > ends and not _nothing_outstanding(counted):
+                return _scaled(counted, 1 / done)
+    return counted
+
+
+class Few(NamedTuple):
+    """What is not delivered of a run: all of it, or an estimate where it is not ``exact``."""
+
+    counted: ByChannel
+    exact: bool
+
+
+@store_call
+async def undelivered_if_few(db: Database, notification_id: UUID, within: float, most: int) -> Few:
+    """As `undelivered`, until more than ``most`` were met or ``within`` seconds are over."""
+    ends = monotonic() + within
+    counted: ByChannel = {}
+    async with contextlib.aclosing(_by_pieces(db, notification_id)) as parts:
+        async for counted, done in parts:
+            many = sum(sum(statuses.values()) for statuses in counted.values()) > most
+            if many or (done < 1 and monotonic() > ends):
+                return Few(_scaled(counted, 1 / done), exact=False)
+    return Few(counted, exact=True)
+
+
+async def _by_pieces(
+    db: Database, notification_id: UUID
+) -> AsyncGenerator[tuple[ByChannel, float], None]:
+    """What is not delivered after each piece, and the share of the run that was counted."""
+    counted: dict[UUID, ByChannel] = defaultdict(lambda: defaultdict(dict))
     for piece in pieces(notification_id):
         ids = {"$gte": piece.first, "$lte": piece.last}
         # The channels are named so that the index's ranges reach down to the ids.
         channels = {"$in": [channel.value for channel in Channel]}
         which = {"notification_id": notification_id, "channel": channels, "_id": ids}
         await _count_undelivered(db, which, counted)
-        if monotonic() > ends and not (final and _nothing_outstanding(counted[notification_id])):
-            return _scaled(counted[notification_id], 1 / piece.done)
-    return counted[notification_id]
+        yield counted[notification_id], piece.done
 
 
 async def _count_undelivered(db: Database, which: Document, counted: dict[UUID, ByChannel]) -> None:

@@ -12,7 +12,7 @@ from fogbell.identity import delivery_range
 from fogbell.model.delivery import Alike, DeliveryView, NewDelivery
 from fogbell.model.status import Channel, DeliveryStatus
 from fogbell.store.codec import delivery_view, new_delivery_fields
-from fogbell.store.database import Database, Document, Session, store_call
+from fogbell.store.database import Database, Document, store_call
 from fogbell.store.encoding import encoded
 from fogbell.store.indexes import OUTSTANDING_KEYS
 
@@ -42,19 +42,16 @@ def delivery_document(new: NewDelivery, now: datetime, grace: timedelta) -> Docu
 
 
 @store_call
-async def insert(
-    db: Database, new: Sequence[NewDelivery], grace: timedelta, session: Session | None = None
-) -> list[NewDelivery]:
+async def insert(db: Database, new: Sequence[NewDelivery], grace: timedelta) -> list[NewDelivery]:
     """Insert deliveries with majority and journal, ignoring those that are there already.
 
-    Returns those that were not. Within a transaction a duplicate aborts it: there the caller has
-    looked the ids up first.
+    Returns those that were not. After an error some of them may be stored.
     """
     if not new:
         return []
     now = db.clock.now()
     documents = [delivery_document(delivery, now, grace) for delivery in new]
-    there = await _insert(db, documents, session)
+    there = await _insert(db, documents)
     return [delivery for index, delivery in enumerate(new) if index not in there]
 
 
@@ -76,22 +73,18 @@ async def insert_alike(db: Database, new: Sequence[Alike], grace: timedelta) -> 
     return [alike.without(refused) for alike in new]
 
 
-async def _insert(
-    db: Database, documents: Sequence[Mapping[str, Any]], session: Session | None = None
-) -> set[int]:
+async def _insert(db: Database, documents: Sequence[Mapping[str, Any]]) -> set[int]:
     """The indexes of those that are there already."""
     there: set[int] = set()
     for start in range(0, len(documents), INSERTED_AT_ONCE):
         some = documents[start : start + INSERTED_AT_ONCE]
-        there |= {start + index for index in await _insert_some(db, some, session)}
+        there |= {start + index for index in await _insert_some(db, some)}
     return there
 
 
-async def _insert_some(
-    db: Database, documents: Sequence[Mapping[str, Any]], session: Session | None
-) -> set[int]:
+async def _insert_some(db: Database, documents: Sequence[Mapping[str, Any]]) -> set[int]:
     try:
-        await db.deliveries.insert_many(documents, ordered=False, session=session)
+        await db.deliveries.insert_many(documents, ordered=False)
     except BulkWriteError as error:
         details = error.details or {}
         refused = {e["index"]: e.get("code") for e in details.get("writeErrors", ())}

@@ -11,16 +11,18 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import pymongo
 from pymongo import UpdateOne
-from pymongo.errors import PyMongoError
 
 from fogbell.model.notification import Progress
 from fogbell.model.status import Channel, DeliveryStatus
 from fogbell.store.claims import milliseconds
-from fogbell.store.counting import ByChannel, undelivered, undelivered_of_large
+from fogbell.store.counting import (
+    ByChannel,
+    undelivered,
+    undelivered_if_few,
+    undelivered_of_large,
+)
 from fogbell.store.database import Database, Document, store_call
-from fogbell.store.indexes import NOT_DELIVERED, OUTSTANDING
 
 EXACT_LIMIT = 10_000
 """Above this many undelivered ones, progress is a summary (a full count of a million: 0.3 s)."""
@@ -28,14 +30,13 @@ EXACT_LIMIT = 10_000
 SUMMARY_SECONDS = 1.0
 """How long the count for a summary may hold up the expansion that writes it."""
 
-REQUEST_SECONDS = 0.03
-"""How long a request counts where there is no summary yet: it estimates the rest."""
-
-HURRIED_SECONDS = 0.05
-"""How long a request looks whether there is little left of a run, where a summary can answer it."""
+REQUEST_SECONDS = 0.05
+"""How long a request counts what is left of a large run. That takes longest while it goes on:
+MongoDB keeps what was settled in the last minutes in the index, and has to pass it (measured with a
+million: some seconds). Then the summary answers, or an estimate where there is none yet."""
 
 FASTEST = 20_000
-"""Deliveries of one run that may be settled in a second."""
+"""Deliveries of one run that may be settled in a second: till there can be few nothing is asked."""
 
 LARGE = 100_000
 """A run with more deliveries is counted piece by piece."""
@@ -57,18 +58,21 @@ async def progress(db: Database, notification_id: UUID) -> Progress | None:
     if frozen is not None:
         return frozen
     expansion = document.get("expansion", {})
+    # While it is expanding, of what is known to be inserted: more may be delivered than it says.
+    expected = document.get("expected_by_channel") or expansion.get("inserted") or {}
     summary, as_of = document.get("summary"), expansion.get("reached_at")
-    if not await _many_left(db, document):
+    if sum(expected.values()) <= EXACT_LIMIT:
         counted = (await undelivered(db, [notification_id]))[notification_id]
-    elif summary is not None:
+        return summed(_with_delivered(expected, counted), as_of)
+    if summary is not None and _left(summary, db.clock.now()) > EXACT_LIMIT:
         return _stored_progress(summary["by_channel"], summary["as_of"])
-    else:
+    few = await undelivered_if_few(db, notification_id, REQUEST_SECONDS, EXACT_LIMIT)
+    if not few.exact:
+        if summary is not None:
+            return _stored_progress(summary["by_channel"], summary["as_of"])
         # In the first moments of a run or a replay. It is not exact, so it tells of when it is.
         as_of = db.clock.now()
-        counted = await undelivered_of_large(db, notification_id, REQUEST_SECONDS, final=False)
-    # While it is expanding, of what is known to be inserted: more may be delivered than it says.
-    expected = document.get("expected_by_channel") or expansion.get("inserted")
-    return summed(_with_delivered(expected, counted), as_of)
+    return summed(_with_delivered(expected, few.counted), as_of)
 
 
 @store_call
@@ -79,7 +83,8 @@ async def summarise(
 
     ``inserted`` is how many deliveries there are at least, by channel.
     """
-    if not await _many_undelivered(db, notification_id):
+    few = await undelivered_if_few(db, notification_id, SUMMARY_SECONDS, EXACT_LIMIT)
+    if few.exact:
         return
     counted = await undelivered_of_large(db, notification_id, SUMMARY_SECONDS)
     reached = summed(_with_delivered(inserted, counted), db.clock.now())
@@ -99,30 +104,6 @@ def _summary(reached: Progress) -> Document:
     return {"by_channel": plain(reached.by_channel), "as_of": reached.as_of}
 
 
-async def _many_left(db: Database, document: Mapping[str, Any]) -> bool:
-    """Whether there is too much left to be counted for a request.
-
-    To find that there is little left of a large run takes long while it goes on: MongoDB keeps what
-    was settled in the last minutes in the index, and has to pass it (measured with a million: some
-    seconds). So nothing is asked of it that the notification can tell, and it is not waited for
-    where there is another answer.
-    """
-    expected, summary = document.get("expected_by_channel"), document.get("summary")
-    if expected is not None and sum(expected.values()) <= EXACT_LIMIT:
-        return False
-    if summary is None:
-        return await _many_undelivered(db, document["_id"])
-    if _left(summary, db.clock.now()) > EXACT_LIMIT:
-        return True
-    try:
-        with pymongo.timeout(HURRIED_SECONDS):
-            return await _many_undelivered(db, document["_id"])
-    except PyMongoError as error:
-        if error.timeout:
-            return True
-        raise
-
-
 def _left(summary: Mapping[str, Any], now: datetime) -> float:
     """How many are not delivered at least by now, going by a summary."""
     reached = _stored_progress(summary["by_channel"], summary["as_of"])
@@ -132,15 +113,6 @@ def _left(summary: Mapping[str, Any], now: datetime) -> float:
 
 def _undelivered_of(reached: Progress) -> int:
     return sum(reached.totals.values()) - reached.totals[DeliveryStatus.DELIVERED]
-
-
-async def _many_undelivered(db: Database, notification_id: UUID) -> bool:
-    count = await db.deliveries.count_documents(
-        {"notification_id": notification_id, "status": {"$in": NOT_DELIVERED}},
-        limit=EXACT_LIMIT + 1,
-        hint=OUTSTANDING,
-    )
-    return count > EXACT_LIMIT
 
 
 def _with_delivered(expected: Mapping[str, int] | None, counted: ByChannel) -> ByChannel:

@@ -1,8 +1,8 @@
 """Ports for servers that must come back on the same one after a restart.
 
 Between choosing a port and listening on it lies a start of some seconds. So what a process has
-chosen is reserved until it ends, in front of every other process that asks here: by a lock on the
-port's own byte of one file, which the kernel releases however the process ends.
+chosen is reserved until it ends, before every other process of this user that asks here: by a lock
+on the port's own byte of one file, which the kernel releases however the process ends.
 """
 
 import fcntl
@@ -29,7 +29,7 @@ def free_ports(count: int) -> list[int]:
     """
     found: list[int] = []
     for port in _random.sample(RANGE, k=len(RANGE)):
-        if port not in _reserved and _reserve(port) and _is_free(port):
+        if port not in _reserved and _is_free(port) and _reserve(port):
             found.append(port)
         if len(found) == count:
             return found
@@ -43,7 +43,7 @@ def kept_ports(directory: Path, count: int) -> list[int]:
     """
     file = directory / "ports.json"
     kept: list[int] = json.loads(file.read_text()) if file.exists() else []
-    if taken := [port for port in kept if not (_reserve(port) and _is_free(port))]:
+    if taken := [port for port in kept if not (_is_free(port) and _reserve(port))]:
         raise OSError(f"the data in {directory} belongs to port {taken[0]}, which is in use")
     if len(kept) < count:  # new, or from before one was added
         directory.mkdir(parents=True, exist_ok=True)
