@@ -101,8 +101,8 @@ class ProtocolSettings(Group):
     """An expansion that a defect ends so often in a row, without progress, is given up."""
 
     record_interval_seconds: float = Field(default=0.05, ge=0, le=0.1)
-    """For how long outcomes of the bulk lane gather before they are written; a whole claim of them
-    waits no longer."""
+    """For how long outcomes of the bulk lane gather before they are written; a batch that is
+    complete waits no longer."""
 
     settle_seconds: Seconds = 5
     """How long after its expansion a notification is first looked at, to freeze its totals."""

@@ -80,17 +80,17 @@ class _Lease:
     last_start: float = 0.0
 
 
+@dataclass(slots=True)
 class _Sending:
     """How far a batch is: sends that have begun, records that are under way, and what came too
     late to be sent.
     """
 
-    def __init__(self, group: asyncio.TaskGroup, lease: _Lease) -> None:
-        self.group = group
-        self.lease = lease
-        self.sends: list[asyncio.Task[None]] = []
-        self.stored: list[asyncio.Future[None]] = []
-        self.released: list[UUID] = []
+    group: asyncio.TaskGroup
+    lease: _Lease
+    sends: list[asyncio.Task[None]] = field(default_factory=list)
+    stored: "list[asyncio.Future[None]]" = field(default_factory=list)
+    released: list[UUID] = field(default_factory=list)
 
 
 class LaneRunner:

@@ -11,8 +11,9 @@ from pymongo import ASCENDING
 
 from fogbell.model.status import Cause, DeliveryStatus, sources
 from fogbell.store.claims import milliseconds
-from fogbell.store.counting import count_expanded, expected_of
+from fogbell.store.counting import count_expanded
 from fogbell.store.database import Database, Document, store_call
+from fogbell.store.expansions import closing_stages
 from fogbell.store.indexes import OUTSTANDING_KEYS, undelivered
 
 PAGE = 1_000
@@ -73,10 +74,6 @@ async def _begun(db: Database, notification_id: UUID) -> bool:
     return await db.notifications.find_one(mine, {"_id": True}) is not None
 
 
-_OF_A_PART = ["expansion", "summary"]
-"""What was true of a part is not true of the whole."""
-
-
 @store_call
 async def _expanded(db: Database, notification_id: UUID) -> bool:
     """Close the expansion, unless somebody is still inserting; whether it has ended."""
@@ -88,13 +85,8 @@ async def _expanded(db: Database, notification_id: UUID) -> bool:
         "$expr": {"$lte": ["$expansion.until", "$$NOW"]},
     }
     if await db.notifications.find_one(left, {"_id": True}):
-        expected = expected_of(await count_expanded(db, notification_id))
-        made: Document = {
-            "expected": sum(expected.values()),
-            "expected_by_channel": {"$literal": expected},
-            "expanded_at": "$$NOW",
-        }
-        await db.notifications.update_one(left, [{"$set": made}, {"$unset": _OF_A_PART}])
+        counted = await count_expanded(db, notification_id)
+        await db.notifications.update_one(left, closing_stages(counted))
     ended = {**mine, "expanded_at": {"$exists": True}}
     return await db.notifications.find_one(ended, {"_id": True}) is not None
 

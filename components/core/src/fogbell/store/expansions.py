@@ -14,7 +14,7 @@ from pymongo import ReturnDocument
 from fogbell.model.notification import Notification
 from fogbell.store.claims import milliseconds
 from fogbell.store.codec import notification_value
-from fogbell.store.counting import count_expanded, expected_of
+from fogbell.store.counting import ByChannel, count_expanded, expected_of
 from fogbell.store.database import Database, Document, store_call
 from fogbell.store.progress import summary_of
 
@@ -150,24 +150,28 @@ async def finish(db: Database, notification_id: UUID, token: str, look_after: ti
         counted = await count_expanded(db, notification_id, renew)
     except _LeaseLostError:
         return False
-    expected, summary = expected_of(counted), summary_of(counted, as_of)
+    summary = summary_of(counted, as_of)
     result = await db.notifications.update_one(
         {"_id": notification_id, "expansion.owner": token},
         [
-            {
-                "$set": {
-                    "expected": sum(expected.values()),
-                    "expected_by_channel": {"$literal": expected},
-                    "expanded_at": "$$NOW",
-                    "sweep_at": {"$add": ["$$NOW", milliseconds(look_after)]},
-                }
-            },
-            # What was true of a part is not true of the whole.
-            {"$unset": ["expansion", "summary"]},
+            *closing_stages(counted),
+            {"$set": {"sweep_at": {"$add": ["$$NOW", milliseconds(look_after)]}}},
             *([{"$set": {"summary": {"$literal": summary}}}] if summary else []),
         ],
     )
     return bool(result.matched_count)
+
+
+def closing_stages(counted: ByChannel) -> list[Document]:
+    """The stages that close an expansion which has made so many."""
+    expected = expected_of(counted)
+    made: Document = {
+        "expected": sum(expected.values()),
+        "expected_by_channel": {"$literal": expected},
+        "expanded_at": "$$NOW",
+    }
+    # What was true of a part is not true of the whole.
+    return [{"$set": made}, {"$unset": ["expansion", "summary"]}]
 
 
 async def _hold(db: Database, notification_id: UUID, token: str, span: timedelta) -> bool:

@@ -60,16 +60,17 @@ async def progress(db: Database, notification_id: UUID) -> Progress | None:
     expansion = document.get("expansion", {})
     # While it is expanding, of what is known to be inserted: more may be delivered than it says.
     expected = document.get("expected_by_channel") or expansion.get("inserted") or {}
-    summary, as_of = document.get("summary"), expansion.get("reached_at")
+    as_of = expansion.get("reached_at")
     if sum(expected.values()) <= EXACT_LIMIT:
         counted = (await undelivered(db, [notification_id]))[notification_id]
         return summed(_with_delivered(expected, counted), as_of)
+    summary = _stored_summary(document)
     if summary is not None and _left(summary, db.clock.now()) > EXACT_LIMIT:
-        return _stored_progress(summary["by_channel"], summary["as_of"])
+        return summary
     few = await undelivered_if_few(db, notification_id, REQUEST_SECONDS, EXACT_LIMIT)
     if not few.exact:
         if summary is not None:
-            return _stored_progress(summary["by_channel"], summary["as_of"])
+            return summary
         # In the first moments of a run or a replay. It is not exact, so it tells of when it is.
         as_of = db.clock.now()
     return summed(_with_delivered(expected, few.counted), as_of)
@@ -83,19 +84,16 @@ async def summarise(
 
     ``inserted`` is how many deliveries there are at least, by channel.
     """
-    few = await undelivered_if_few(db, notification_id, SUMMARY_SECONDS, EXACT_LIMIT)
-    if few.exact:
-        return
     counted = await undelivered_of_large(db, notification_id, SUMMARY_SECONDS)
-    reached = summed(_with_delivered(inserted, counted), db.clock.now())
-    await db.notifications.update_one(
-        {"_id": notification_id, "expansion.owner": token},
-        {"$set": {"summary": _summary(reached)}},
-    )
+    summary = summary_of(_with_delivered(inserted, counted), db.clock.now())
+    if summary is not None:
+        await db.notifications.update_one(
+            {"_id": notification_id, "expansion.owner": token}, {"$set": {"summary": summary}}
+        )
 
 
 def summary_of(by_channel: ByChannel, as_of: datetime) -> Document | None:
-    """The summary of a whole run; None where so little is not delivered that it is counted."""
+    """The summary of a run; None where so little is not delivered that it is counted."""
     reached = summed(by_channel, as_of)
     return _summary(reached) if _undelivered_of(reached) > EXACT_LIMIT else None
 
@@ -104,21 +102,20 @@ def _summary(reached: Progress) -> Document:
     return {"by_channel": plain(reached.by_channel), "as_of": reached.as_of}
 
 
-def _left(summary: Mapping[str, Any], now: datetime) -> float:
+def _left(summary: Progress, now: datetime) -> float:
     """How many are not delivered at least by now, going by a summary."""
-    reached = _stored_progress(summary["by_channel"], summary["as_of"])
-    age: float = (now - summary["as_of"]).total_seconds()
-    return _undelivered_of(reached) - FASTEST * age
+    assert summary.as_of is not None
+    return _undelivered_of(summary) - FASTEST * (now - summary.as_of).total_seconds()
 
 
 def _undelivered_of(reached: Progress) -> int:
     return sum(reached.totals.values()) - reached.totals[DeliveryStatus.DELIVERED]
 
 
-def _with_delivered(expected: Mapping[str, int] | None, counted: ByChannel) -> ByChannel:
+def _with_delivered(expected: Mapping[str, int], counted: ByChannel) -> ByChannel:
     """Add delivered = expected - the others; absent before the first checkpoint of a run."""
     result: ByChannel = {channel: dict(statuses) for channel, statuses in counted.items()}
-    for name, number in (expected or {}).items():
+    for name, number in expected.items():
         statuses = result.setdefault(Channel(name), {})
         # Two reads, one after the other: never show less than nothing.
         statuses[DeliveryStatus.DELIVERED] = max(0, number - sum(statuses.values()))
@@ -146,6 +143,11 @@ def frozen_progress(document: Mapping[str, Any]) -> Progress | None:
     """The final totals on a notification's document, or None where they are not frozen."""
     frozen = document.get("frozen")
     return None if frozen is None else _stored_progress(frozen, None)
+
+
+def _stored_summary(document: Mapping[str, Any]) -> Progress | None:
+    summary = document.get("summary")
+    return None if summary is None else _stored_progress(summary["by_channel"], summary["as_of"])
 
 
 def _stored_progress(document: Mapping[str, Any], as_of: datetime | None) -> Progress:
