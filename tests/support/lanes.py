@@ -24,7 +24,8 @@ from fogbell.store import notifications
 from fogbell.store.database import Database
 from fogbell.store.notifications import Accept
 from fogbell.store.records import Record
-from fogbell_worker.lane import LaneRunner, LaneSettings
+from fogbell_worker.lane import LaneRunner
+from fogbell_worker.lane_settings import LaneSettings
 from fogbell_worker.loading import Loader
 from fogbell_worker.recording import Recorder
 from fogbell_worker.sending import Work

@@ -17,6 +17,7 @@ from fogbell.policy import next_grace
 from fogbell.replay import ReplayTimes, put_back
 from fogbell.store import (
     cancelling,
+    chunks,
     expansions,
     progress,
     replaying,
@@ -37,6 +38,9 @@ PAGES_A_QUEUE = 100
 QUEUES = [(lane, c) for lane in (Lane.TRANSACTIONAL, Lane.BULK) for c in sorted(PUSH_CHANNELS)]
 
 SETTLE_PAGE = 500
+CHUNKS = 100
+"""Leases on chunks that are read at once."""
+
 CHANGES = 100
 """Cancellations and replays left half-way that one sweep goes on with."""
 
@@ -97,6 +101,7 @@ class Sweeper:
         await self.db.ping()
         swept = Swept(held_until=await sweep_state.observe(self.db, self.settings.hold))
         if swept.held_until is None:
+            await self._end_chunks(swept)
             await self._end_leases(swept)
         for lane, channel in QUEUES:
             await self._sweep_queue(lane, channel, swept)
@@ -106,6 +111,18 @@ class Sweeper:
         await self._settle(swept)
         await sweep_state.finished(self.db)
         return swept
+
+    async def _end_chunks(self, swept: Swept) -> None:
+        """End the leases on chunks that nobody has ended in time, with what is not recorded."""
+        more = True
+        while more:
+            overdue = await chunks.overdue(self.db, CHUNKS)
+            for lease in overdue:
+                chunk = lease.chunk
+                if left := await chunks.unrecorded(self.db, chunk):
+                    await self._expire(chunk.lane, chunk.channel, left, swept, chunk.token)
+                await chunks.end(self.db, chunk.token, lease.holder)
+            more = len(overdue) == CHUNKS
 
     async def _end_leases(self, swept: Swept) -> None:
         """End what has ended since the last sweep that could: that takes no broker, and no room.
@@ -137,7 +154,12 @@ class Sweeper:
         return False
 
     async def _expire(
-        self, lane: Lane, channel: Channel, overdue: list[UUID], swept: Swept
+        self,
+        lane: Lane,
+        channel: Channel,
+        overdue: list[UUID],
+        swept: Swept,
+        chunk: str | None = None,
     ) -> None:
         """End leases, and publish what has lost them where there is room; else it is due at once,
         for the first sweep that finds room.
@@ -148,6 +170,7 @@ class Sweeper:
             overdue,
             self.settings.grace if room else timedelta(0),
             self.settings.lost_leases_limit,
+            chunk,
         )
         if room:
             await self.publisher.publish(channel, lane, overdue, alone=True)
@@ -189,10 +212,16 @@ class Sweeper:
         settings = self.settings
         if due.overdue:
             await self._expire(lane, channel, due.overdue, swept)
+        leased = await chunks.void(self.db, due.chunked)
+        held: list[UUID] = []
+        for token, ids in due.chunked.items():
+            (held if token in leased else due.together).extend(ids)
         waiting = due.together + due.alone
-        if not waiting:
+        if not waiting + held:
             return
-        await sweeping.move_forward(self.db, waiting, settings.grace, settings.grace_cap)
+        await sweeping.move_forward(
+            self.db, waiting + held, settings.grace, settings.grace_cap, leased
+        )
         if due.together:
             await self.publisher.publish(channel, lane, due.together)
         if due.alone:

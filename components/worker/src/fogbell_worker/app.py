@@ -17,7 +17,8 @@ from fogbell.store.database import StoreRefusedError, StoreUnavailableError
 from fogbell.store.indexes import ensure_indexes
 from fogbell.telemetry.health import health_served
 from fogbell_worker.expanding import PREFETCH, ExpansionRunner
-from fogbell_worker.lane import LaneRunner, LaneSettings
+from fogbell_worker.lane import LaneRunner
+from fogbell_worker.lane_settings import LaneSettings
 from fogbell_worker.loading import Loader
 from fogbell_worker.metrics import WorkerMetrics
 from fogbell_worker.providers.building import Providers

@@ -9,7 +9,6 @@ import contextlib
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from uuid import UUID
 
 import structlog
@@ -17,11 +16,11 @@ import structlog
 from fogbell.broker import Received
 from fogbell.model.delivery import Claimed
 from fogbell.model.outcome import Attempt, Deferred
-from fogbell.model.status import Channel, Lane
-from fogbell.policy import last_start
-from fogbell.store import claims
+from fogbell.model.status import Lane
 from fogbell.store.database import Database, StoreUnavailableError
 from fogbell_worker.hosts import BUSY, Hosts, Turns
+from fogbell_worker.lane_settings import LaneSettings
+from fogbell_worker.leases import Lease, Leases
 from fogbell_worker.loading import Loaded, Loader
 from fogbell_worker.recording import FIRST_PAUSE, LONGEST_PAUSE, Recorder
 from fogbell_worker.sending import ChannelSender, Work
@@ -36,33 +35,14 @@ PATIENCE = 2.0
 and then for what is still being sent, before another one may begin in its place."""
 
 
-@dataclass(frozen=True, slots=True)
-class LaneSettings:
-    """What bounds one lane of one channel.
-
-    ``batch``: ids a claim; ``batches``: claims at once that are not sent yet; ``slots``: sends at
-    once; ``lease`` and ``margin`` in seconds: no send starts unless it has surely ended, and can be
-    recorded, before the lease does. ``per_host``: sends at once to one receiver of webhooks; None:
-    any number.
-    """
-
-    channel: Channel
-    lane: Lane
-    batch: int
-    batches: int
-    slots: int
-    lease: float
-    margin: float
-    per_host: int | None = None
-
-
 @dataclass(slots=True)
 class Batch:
-    """Messages that are worked on together, and the ids they carry."""
+    """Messages that are worked on together, and the ids they carry; or one that is a ``chunk``."""
 
     messages: list[Received]
     ids: list[UUID]
     alone: bool = False
+    chunk: str | None = None
     unfinished: bool = False
     has_place: bool = True
 
@@ -74,23 +54,17 @@ class Batch:
 
 
 @dataclass(slots=True)
-class _Lease:
-    token: str
-    claimed: list[Claimed] = field(default_factory=list)
-    last_start: float = 0.0
-
-
-@dataclass(slots=True)
 class _Sending:
     """How far a batch is: sends that have begun, records that are under way, and what came too
-    late to be sent.
+    late to be sent. ``unknown``: it is not known what came of a send.
     """
 
     group: asyncio.TaskGroup
-    lease: _Lease
+    lease: Lease
     sends: list[asyncio.Task[None]] = field(default_factory=list)
-    stored: "list[asyncio.Future[None]]" = field(default_factory=list)
+    stored: "list[asyncio.Future[bool]]" = field(default_factory=list)
     released: list[UUID] = field(default_factory=list)
+    unknown: bool = False
 
 
 class LaneRunner:
@@ -115,6 +89,7 @@ class LaneRunner:
         self._recorder = recorder
         self._settings = settings
         self._one_alone = one_alone
+        self._leases = Leases(db, settings, sender.send_timeout)
         self._waiting: asyncio.Queue[Received] = asyncio.Queue()
         self._suspects = Suspects()
         self._held_over: Received | None = None
@@ -189,10 +164,11 @@ class LaneRunner:
     async def _gathered(self) -> Batch:
         """One message, and whatever else waits already: a lone message never waits for company."""
         first = await self._next()
-        batch = Batch([first], list(first.ids.ids))
-        while not self._waiting.empty():
+        batch = Batch([first], list(first.ids.ids), chunk=first.ids.chunk)
+        while batch.chunk is None and not self._waiting.empty():
             following = self._waiting.get_nowait()
-            if len(batch.ids) + len(following.ids.ids) > self._settings.batch:
+            together = len(batch.ids) + len(following.ids.ids)
+            if following.ids.chunk is not None or together > self._settings.batch:
                 self._held_over = following
                 break
             batch.messages.append(following)
@@ -207,43 +183,21 @@ class LaneRunner:
         return first
 
     async def _work(self, batch: Batch) -> None:
-        lease = await self._claimed(batch)
+        lease = await self._leases.take(batch.ids, alone=batch.alone, chunk=batch.chunk)
         if lease.claimed:
             loaded = await self._loaded(lease.claimed)
             unsent = [self._recorder.unsent(record) for record in loaded.unsent]
-            await self._send_all(loaded.works, lease, batch)
-            await asyncio.gather(*unsent)
+            sending = await self._send_all(loaded.works, lease, batch)
+            recorded = [*await asyncio.gather(*sending.stored), *await asyncio.gather(*unsent)]
+            # At a shutdown the messages return to the queue for the next worker; in full swing the
+            # sweep publishes the ids again, and the messages must not hold up the prefetch window.
+            batch.unfinished = self._stopping and bool(sending.released)
+            await self._leases.end(
+                lease, sending.released, recorded=all(recorded) and not sending.unknown
+            )
+        else:
+            await self._leases.end(lease, (), recorded=True)
         batch.finish()
-
-    async def _claimed(self, batch: Batch) -> _Lease:
-        """Claim; while MongoDB is away hold the messages, and never take an error for a no."""
-        pause, ids = FIRST_PAUSE, batch.ids
-        span = timedelta(seconds=self._settings.lease)
-        unsure: list[str] = []
-        while True:
-            lease = _Lease(claims.new_token())
-            claimed_at = time.monotonic()
-            try:
-                for token in unsure:
-                    await claims.release(self._db, ids, token)
-                unsure.clear()
-                lease.claimed = await claims.claim(
-                    self._db, ids, lease.token, span, alone=batch.alone
-                )
-            except StoreUnavailableError as error:
-                unsure.append(lease.token)
-                channel = self._settings.channel.value
-                log.warning("claim_waits_for_mongodb", channel=channel, error=str(error))
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE)
-            else:
-                lease.last_start = last_start(
-                    claimed_at,
-                    self._settings.lease,
-                    self._sender.send_timeout,
-                    self._settings.margin,
-                )
-                return lease
 
     async def _loaded(self, claimed: Sequence[Claimed]) -> Loaded:
         pause = FIRST_PAUSE
@@ -254,8 +208,8 @@ class LaneRunner:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
 
-    async def _send_all(self, works: Sequence[Work], lease: _Lease, batch: Batch) -> None:
-        """Send each, record what came of it, and give back what could not start in time."""
+    async def _send_all(self, works: Sequence[Work], lease: Lease, batch: Batch) -> _Sending:
+        """Send each; returns once all have ended, and what came of them is to be recorded."""
         turns = Turns(self._hosts, works, PATIENCE)
         async with asyncio.TaskGroup() as group:
             sending = _Sending(group, lease)
@@ -269,12 +223,7 @@ class LaneRunner:
                 await asyncio.wait(sending.sends, timeout=PATIENCE)
                 self._leave_place(batch)
         self._recorder.flush()
-        await asyncio.gather(*sending.stored)
-        if sending.released:
-            # At a shutdown the messages return to the queue for the next worker; in full swing the
-            # sweep publishes the ids again, and the messages must not hold up the prefetch window.
-            batch.unfinished = self._stopping
-            await self._release(sending.released, lease.token)
+        return sending
 
     def _turn_of(
         self, works: Sequence[Work], batch: Batch
@@ -310,6 +259,7 @@ class LaneRunner:
             sent = await self._sender.send(work)
         except Exception:
             log.exception("send_failed", delivery=str(work.delivery.id), left_to="lease")
+            sending.unknown = True
             return
         finally:
             self._slots.release()
@@ -317,11 +267,3 @@ class LaneRunner:
         if isinstance(sent, Attempt) and sent.reply.suppress:
             await suppress(self._db, work, sent)
         sending.stored.append(self._recorder.attempted(work.delivery, sent))
-
-    async def _release(self, ids: Sequence[UUID], token: str) -> None:
-        log.info("released_unsent", deliveries=len(ids), channel=self._settings.channel.value)
-        try:
-            await claims.release(self._db, ids, token)
-        except StoreUnavailableError:
-            # Their lease ends by itself, and the sweep takes them up then.
-            log.warning("release_left_to_lease", deliveries=len(ids))

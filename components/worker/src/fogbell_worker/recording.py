@@ -55,7 +55,7 @@ class _Entry:
     delivery: Claimed
     sent: Attempt | Deferred | None
     verdict: Verdict | None
-    done: "asyncio.Future[None]"
+    done: "asyncio.Future[bool]"
 
     @property
     def attempt(self) -> Attempt | None:
@@ -98,11 +98,13 @@ class Recorder:
         self._written = asyncio.Event()
         self._task = asyncio.create_task(self._run())
 
-    def attempted(self, delivery: Claimed, sent: Attempt | Deferred) -> "asyncio.Future[None]":
-        """Record what came of a send; the future is done once it is stored."""
+    def attempted(self, delivery: Claimed, sent: Attempt | Deferred) -> "asyncio.Future[bool]":
+        """Record what came of a send; the future is done once it is stored: False if it cannot be,
+        and is left to its lease.
+        """
         return self._add(delivery, sent, None)
 
-    def unsent(self, record: Record) -> "asyncio.Future[None]":
+    def unsent(self, record: Record) -> "asyncio.Future[bool]":
         """Record a delivery that was settled without an attempt."""
         return self._add(record.delivery, None, record.verdict)
 
@@ -128,8 +130,8 @@ class Recorder:
 
     def _add(
         self, delivery: Claimed, sent: Attempt | Deferred | None, verdict: Verdict | None
-    ) -> "asyncio.Future[None]":
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    ) -> "asyncio.Future[bool]":
+        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._entries.append(_Entry(delivery, sent, verdict, done))
         self._wake.set()
         return done
@@ -175,7 +177,7 @@ class Recorder:
         self._tell(judged, outcome)
         for entry in entries:
             if not entry.done.done():
-                entry.done.set_result(None)
+                entry.done.set_result(True)
 
     async def _store_one_by_one(self, entries: Sequence[_Entry]) -> None:
         """MongoDB refuses something (a full disk, a defect of ours).
@@ -192,7 +194,7 @@ class Recorder:
                     log.exception("record_refused", delivery=str(entry.delivery.id))
                     await asyncio.sleep(FIRST_PAUSE * 2**tries)
             if not entry.done.done():
-                entry.done.set_result(None)
+                entry.done.set_result(False)
 
     async def _judged(self, entries: Sequence[_Entry]) -> list[Record]:
         """Verdicts for the attempts: cancelled and expired are looked up for those that failed."""

@@ -16,10 +16,14 @@ class UndecodableMessageError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Ids:
-    """Delivery ids to claim; ``alone`` are to be claimed by themselves (a lost lease)."""
+    """Delivery ids to claim; ``alone`` are to be claimed by themselves (a lost lease).
+
+    ``chunk`` is the token of the chunk that they are, where they are leased together.
+    """
 
     ids: tuple[UUID, ...]
     alone: bool = False
+    chunk: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +33,18 @@ class InboxEvent:
     items: tuple[tuple[str, UUID], ...]
 
 
-def encode_ids(ids: Sequence[UUID | bytes], *, alone: bool = False) -> bytes:
-    """``{"v":1,"ids":["0193...", ...]}``, with ``"alone":true`` where it applies.
+def encode_ids(
+    ids: Sequence[UUID | bytes], *, alone: bool = False, chunk: str | None = None
+) -> bytes:
+    """``{"v":1,"ids":["0193...", ...]}``; where they apply, ``"alone":true`` and ``"chunk":"..."``.
 
     Ids are UUIDs, or their 16 bytes.
     """
     body: dict[str, object] = {"v": VERSION, "ids": [_text(i) for i in ids]}
     if alone:
         body["alone"] = True
+    if chunk is not None:
+        body["chunk"] = chunk
     return json.dumps(body, separators=(",", ":")).encode()
 
 
@@ -57,7 +65,10 @@ def decode_ids(body: bytes) -> Ids:
         ids = tuple(UUID(text) for text in texts)
     except (AttributeError, TypeError, ValueError):
         raise UndecodableMessageError("expected every one of 'ids' to be a UUID") from None
-    return Ids(ids, alone=document.get("alone") is True)
+    chunk = document.get("chunk")
+    if chunk is not None and not isinstance(chunk, str):
+        raise UndecodableMessageError("expected 'chunk' to be a string")
+    return Ids(ids, alone=document.get("alone") is True, chunk=chunk)
 
 
 def encode_event(event: InboxEvent) -> bytes:

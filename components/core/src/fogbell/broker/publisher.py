@@ -86,6 +86,13 @@ class Publisher:
         bodies = [encode_ids(chunk, alone=alone) for chunk in chunks(ids, size)]
         return all(await asyncio.gather(*(self._confirmed(queue, body) for body in bodies)))
 
+    async def publish_chunk(
+        self, channel: Channel, lane: Lane, ids: Sequence[UUID | bytes], chunk: str
+    ) -> bool:
+        """Publish a chunk, all of it in one message; True if confirmed."""
+        body = encode_ids(ids, chunk=chunk)
+        return await self._confirmed(self._topology.queue(channel, lane), body)
+
     async def publish_expansion(self, notification: UUID) -> bool:
         """Queue a notification's expansion; True if confirmed."""
         return await self._confirmed(self._topology.expansion, encode_ids([notification]))

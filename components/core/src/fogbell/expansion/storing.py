@@ -8,11 +8,12 @@ from uuid import UUID
 
 from fogbell.broker import InboxEvent, Publisher
 from fogbell.expansion.audience import Page
+from fogbell.expansion.chunking import chunked, chunks_of
 from fogbell.expansion.plan import Planner
 from fogbell.identity import recipient_hash
 from fogbell.model.delivery import Alike, NewDelivery
 from fogbell.model.recipient import Reach
-from fogbell.model.status import Channel, DeliveryStatus
+from fogbell.model.status import Channel, DeliveryStatus, Lane
 from fogbell.policy import expired
 from fogbell.store import deliveries
 from fogbell.store.database import Database
@@ -81,7 +82,7 @@ class Storing:
             new += self._planner.deleted(recipient_id)
         if there := await self._there(delivery.id for delivery in new):
             new = [delivery for delivery in new if delivery.id not in there]
-        new = await deliveries.insert(self._db, new, self._grace)
+        new = await deliveries.insert(self._db, chunked(new), self._grace)
         self._on_inserted(len(new))
         if new:
             await publish_new(self._publisher, new)
@@ -92,6 +93,7 @@ class Storing:
         if there := await self._there(UUID(bytes=i) for alike in new for i in alike.ids):
             refused = {i.bytes for i in there}
             new = [alike.without(refused) for alike in new]
+        new = [chunk for alike in new for chunk in chunks_of(alike)]
         new = await deliveries.insert_alike(self._db, new, self._grace)
         inserted: Counter[str] = Counter()
         for alike in new:
@@ -115,17 +117,18 @@ async def publish_new(publisher: Publisher, new: Sequence[NewDelivery]) -> None:
 
     Nothing is awaited of it but the attempt: what is not confirmed is the sweep's.
     """
-    by_channel: dict[Channel, list[UUID]] = {}
+    pending: dict[tuple[Channel, str | None], list[UUID | bytes]] = {}
     stored: list[tuple[str, UUID]] = []
     for delivery in new:
         if delivery.item is not None:
             stored.append((recipient_hash(delivery.recipient_id), delivery.id))
         elif delivery.status is DeliveryStatus.PENDING:
-            by_channel.setdefault(delivery.channel, []).append(delivery.id)
-    if by_channel:
+            pending.setdefault((delivery.channel, delivery.chunk), []).append(delivery.id)
+    if pending:
         lane = new[0].lane
-        publishes = (publisher.publish(channel, lane, ids) for channel, ids in by_channel.items())
-        await asyncio.gather(*publishes)
+        await asyncio.gather(
+            *(_publish(publisher, c, lane, ids, chunk) for (c, chunk), ids in pending.items())
+        )
     for start in range(0, len(stored), EVENT_ITEMS):
         await publisher.publish_event(InboxEvent(tuple(stored[start : start + EVENT_ITEMS])))
 
@@ -133,5 +136,22 @@ async def publish_new(publisher: Publisher, new: Sequence[NewDelivery]) -> None:
 async def _publish_alike(publisher: Publisher, new: Sequence[Alike]) -> None:
     """As `publish_new`; no inbox item is like another."""
     pending = [a for a in new if a.pattern.status is DeliveryStatus.PENDING and a.ids]
-    publishes = (publisher.publish(a.pattern.channel, a.pattern.lane, a.ids) for a in pending)
-    await asyncio.gather(*publishes)
+    await asyncio.gather(
+        *(
+            _publish(publisher, a.pattern.channel, a.pattern.lane, a.ids, a.pattern.chunk)
+            for a in pending
+        )
+    )
+
+
+async def _publish(
+    publisher: Publisher,
+    channel: Channel,
+    lane: Lane,
+    ids: Sequence[UUID | bytes],
+    chunk: str | None,
+) -> None:
+    if chunk is None:
+        await publisher.publish(channel, lane, ids)
+    else:
+        await publisher.publish_chunk(channel, lane, ids, chunk)

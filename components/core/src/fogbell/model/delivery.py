@@ -17,7 +17,8 @@ class NewDelivery:
     the rendered ``item``. ``inline`` holds the address and data of somebody who is not in the
     directory: ``{"addresses": ..., "locale": ..., "data": ...}``; ``data`` alone where a named
     recipient came with data of its own; for a callback ``{"endpoint": id, "message": ...}``.
-    ``report``: once it is settled its app is told.
+    ``report``: once it is settled its app is told. ``chunk``: the token of those that are published
+    in one message and leased together, where there are many.
     """
 
     id: UUID
@@ -31,6 +32,7 @@ class NewDelivery:
     inline: dict[str, Any] | None = None
     item: dict[str, Any] | None = None
     report: bool = False
+    chunk: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,9 @@ class Claimed:
 
     ``attempt_count`` counts the tries that ended with an answer in the present budget,
     ``lost_leases`` those that ended with the process; ``replays`` makes the provider's
-    idempotency key. ``token`` fences every later write. ``doubtful`` is the provider whose answer
-    to the last try was ambiguous: the next one begins at another, where there is one.
+    idempotency key. ``token`` fences every later write; where it is ``chunked``, that is its
+    chunk's. ``doubtful`` is the provider whose answer to the last try was ambiguous: the next one
+    begins at another, where there is one.
     """
 
     id: UUID
@@ -81,6 +84,7 @@ class Claimed:
     replayed_at: datetime | None = None
     inline: dict[str, Any] | None = None
     doubtful: str | None = None
+    chunked: bool = False
 
     @property
     def since(self) -> datetime:

@@ -10,6 +10,7 @@ from uuid import UUID
 from pymongo import ASCENDING
 
 from fogbell.model.status import Cause, DeliveryStatus, sources
+from fogbell.store import chunks
 from fogbell.store.claims import milliseconds
 from fogbell.store.counting import count_expanded
 from fogbell.store.database import Database, Document, store_call
@@ -61,8 +62,9 @@ async def settle(
         return False
     # In this order: once the expansion has ended, nothing is inserted behind the last page.
     expanded = await _expanded(db, notification_id)
+    leased: set[str] = set()
     while pages is None or pages > 0:
-        if await _settle_page(db, notification_id) < PAGE:
+        if await _settle_page(db, notification_id, leased) < PAGE:
             return expanded and await _finish(db, notification_id, look_after)
         pages = None if pages is None else pages - 1
     return False
@@ -92,17 +94,26 @@ async def _expanded(db: Database, notification_id: UUID) -> bool:
 
 
 @store_call
-async def _settle_page(db: Database, notification_id: UUID) -> int:
-    """Settle a page; returns how many there were to settle."""
+async def _settle_page(db: Database, notification_id: UUID, leased: set[str]) -> int:
+    """Settle a page; returns how many there were to settle.
+
+    What somebody sends under a chunk's lease is left to them; such chunks are added to ``leased``.
+    """
     cursor = (
         db.deliveries.find(
-            {"notification_id": notification_id, **undelivered(_UNSENT)}, {"_id": True}
+            {
+                "notification_id": notification_id,
+                "chunk": {"$nin": sorted(leased)},
+                **undelivered(_UNSENT),
+            },
+            {"chunk": True},
         )
         .limit(PAGE)
         .hint(OUTSTANDING_KEYS)
     )
-    ids = [document["_id"] for document in await cursor.to_list(None)]
-    if ids:
+    found = await cursor.to_list(None)
+    leased |= await chunks.void(db, {d["chunk"] for d in found if "chunk" in d})
+    if ids := [d["_id"] for d in found if d.get("chunk") not in leased]:
         await db.deliveries.update_many(
             {"_id": {"$in": ids}, "status": {"$in": _UNSENT}},
             [
@@ -113,11 +124,11 @@ async def _settle_page(db: Database, notification_id: UUID) -> int:
                         "settled_at": "$$NOW",
                     }
                 },
-                {"$unset": ["sweep_at", "not_before", "alone", "releases"]},
+                {"$unset": ["sweep_at", "not_before", "alone", "releases", "chunk"]},
             ],
             hint=_BY_ID,
         )
-    return len(ids)
+    return len(found)
 
 
 @store_call

@@ -1,7 +1,8 @@
 """Taking deliveries under a lease, and giving them back unsent (protocol steps 3 and 4).
 
 Every claim has a fresh token, kept as the delivery's ``owner``: the fence for all later writes.
-Time is MongoDB's (``$$NOW``), never this process's.
+Time is MongoDB's (``$$NOW``), never this process's. What belongs to a chunk is leased with it
+(`fogbell.store.chunks`) and cannot be claimed by itself.
 """
 
 import secrets
@@ -16,8 +17,10 @@ from fogbell.model.delivery import Claimed
 from fogbell.model.status import CLAIMABLE, Channel, DeliveryStatus, Lane
 from fogbell.store.database import Database, Document, store_call
 
+ONE_CLAIM_MORE: Document = {"$add": ["$claims", 1]}
+
 _CLAIMABLE = sorted(s.value for s in CLAIMABLE)
-_FIELDS = dict.fromkeys(
+CLAIMED_FIELDS = dict.fromkeys(
     (
         "notification_id",
         "recipient_id",
@@ -33,6 +36,7 @@ _FIELDS = dict.fromkeys(
     ),
     True,
 )
+"""What is read of a delivery to make a `Claimed` of it."""
 
 
 def new_token() -> str:
@@ -59,8 +63,8 @@ async def claim(
     result = await db.deliveries.update_many(query, update)
     if result.modified_count == 0:
         return []
-    cursor = db.deliveries.find({"_id": {"$in": list(ids)}, "owner": token}, _FIELDS)
-    return [_claimed(document, token) for document in await cursor.to_list(None)]
+    cursor = db.deliveries.find({"_id": {"$in": list(ids)}, "owner": token}, CLAIMED_FIELDS)
+    return [claimed_value(document, token) for document in await cursor.to_list(None)]
 
 
 async def _claim_one(
@@ -69,10 +73,10 @@ async def _claim_one(
     document = await db.deliveries.find_one_and_update(
         _due(delivery_id, alone=alone),
         _lease_update(token, lease, alone=alone),
-        projection=_FIELDS,
+        projection=CLAIMED_FIELDS,
         return_document=ReturnDocument.AFTER,
     )
-    return [_claimed(document, token)] if document else []
+    return [claimed_value(document, token)] if document else []
 
 
 def _due(ids: object, *, alone: bool) -> Document:
@@ -80,6 +84,7 @@ def _due(ids: object, *, alone: bool) -> Document:
     due: Document = {
         "_id": ids,
         "status": {"$in": _CLAIMABLE},
+        "chunk": {"$exists": False},
         "$expr": {"$lte": ["$not_before", "$$NOW"]},
     }
     return due if alone else due | {"lost_leases": {"$exists": False}}
@@ -91,7 +96,7 @@ def _lease_update(token: str, lease: timedelta, *, alone: bool) -> list[Document
             "$set": {
                 "status": DeliveryStatus.SENDING.value,
                 "owner": token,
-                "claims": {"$add": ["$claims", 1]},
+                "claims": ONE_CLAIM_MORE,
                 "sweep_at": {"$add": ["$$NOW", milliseconds(lease)]},
                 "alone": alone or "$$REMOVE",
             }
@@ -104,7 +109,8 @@ def milliseconds(span: timedelta) -> int:
     return int(span / timedelta(milliseconds=1))
 
 
-def _claimed(document: Mapping[str, Any], token: str) -> Claimed:
+def claimed_value(document: Mapping[str, Any], token: str, *, chunked: bool = False) -> Claimed:
+    """What the holder of ``token`` knows of a stored delivery."""
     return Claimed(
         id=document["_id"],
         token=token,
@@ -119,7 +125,15 @@ def _claimed(document: Mapping[str, Any], token: str) -> Claimed:
         replayed_at=document.get("replayed_at"),
         inline=document.get("inline"),
         doubtful=document.get("doubtful"),
+        chunked=chunked,
     )
+
+
+def fence(token: str, *, chunked: bool) -> Document:
+    """What is true of a delivery as long as it is held under ``token``, and not after."""
+    if chunked:
+        return {"chunk": token, "status": DeliveryStatus.PENDING.value}
+    return {"owner": token, "status": DeliveryStatus.SENDING.value}
 
 
 @store_call
@@ -132,7 +146,7 @@ async def release(
     Returns how many were given back.
     """
     result = await db.deliveries.update_many(
-        {"_id": {"$in": list(ids)}, "owner": token, "status": DeliveryStatus.SENDING.value},
+        {"_id": {"$in": list(ids)}, **fence(token, chunked=False)},
         [
             {
                 "$set": {

@@ -156,4 +156,6 @@ def new_delivery_fields(new: NewDelivery) -> Document:
             document[name] = value
     if new.report:
         document["report"] = True
+    if new.chunk is not None:
+        document["chunk"] = new.chunk
     return document

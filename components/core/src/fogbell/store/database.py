@@ -190,6 +190,7 @@ class Database:
         self.recipients: Collection = self.handle["recipients"]
         self.notifications: Collection = self.handle["notifications"]
         self.deliveries: Collection = self.handle["deliveries"]
+        self.chunks: Collection = self.handle["chunks"]
         self.templates: Collection = self.handle["templates"]
         self.suppressions: Collection = self.handle["suppressions"]
         self.api_keys: Collection = self.handle["api_keys"]

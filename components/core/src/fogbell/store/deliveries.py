@@ -86,12 +86,17 @@ async def _insert_some(db: Database, documents: Sequence[Mapping[str, Any]]) -> 
     try:
         await db.deliveries.insert_many(documents, ordered=False)
     except BulkWriteError as error:
-        details = error.details or {}
-        refused = {e["index"]: e.get("code") for e in details.get("writeErrors", ())}
-        if set(refused.values()) - {DUPLICATE_KEY} or details.get("writeConcernErrors"):
-            raise
-        return set(refused)
+        return duplicates(error)
     return set()
+
+
+def duplicates(error: BulkWriteError) -> set[int]:
+    """The indexes of what a bulk could not insert since it is there; raises any other error."""
+    details = error.details or {}
+    refused = {e["index"]: e.get("code") for e in details.get("writeErrors", ())}
+    if set(refused.values()) - {DUPLICATE_KEY} or details.get("writeConcernErrors"):
+        raise error
+    return set(refused)
 
 
 @store_call

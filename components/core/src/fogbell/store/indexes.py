@@ -130,6 +130,13 @@ RATE_LIMITS = [
     IndexModel([("expires_at", ASCENDING)], name="expires_at", expireAfterSeconds=0),
 ]
 
+CHUNKS = [
+    # Which leases are over? Ended ones are deleted: there are as many as batches under way.
+    IndexModel([("until", ASCENDING)], name="until"),
+    # Which can be forgotten? What is left of a chunk by then can be taken, or made void, again.
+    IndexModel([("void_at", ASCENDING)], name="void_at", expireAfterSeconds=7 * 24 * 3600),
+]
+
 INDEX_NOT_FOUND = 27
 REPLACED = ("outstanding",)
 """Indexes of deliveries that others have replaced: they would be paid for nothing."""
@@ -159,6 +166,7 @@ async def _ensure(db: Database) -> None:
     await db.api_keys.create_indexes(API_KEYS)
     await db.rate_limits.create_indexes(RATE_LIMITS)
     await db.endpoints.create_indexes(ENDPOINTS)
+    await db.chunks.create_indexes(CHUNKS)
 
 
 async def _drop_replaced(db: Database) -> None:

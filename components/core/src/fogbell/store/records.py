@@ -17,14 +17,17 @@ from fogbell.model.delivery import Claimed
 from fogbell.model.outcome import Attempt, Outcome
 from fogbell.model.status import Cause, DeliveryStatus, transition
 from fogbell.policy import Verdict
-from fogbell.store.claims import milliseconds
+from fogbell.store.claims import ONE_CLAIM_MORE, fence, milliseconds
 from fogbell.store.database import Database, Document, store_call
 
 ATTEMPTS_KEPT = 25
 """How many attempts a delivery keeps; the oldest go first."""
 
 _DETAIL_LENGTH = 200
-_SENDING = DeliveryStatus.SENDING.value
+
+
+_Change = tuple[Document, tuple[str, ...]]
+"""The fields that a record sets, and those that it takes away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,41 +97,56 @@ def _accepted_update(group: Sequence[Record]) -> UpdateMany:
         reply=attempts[0].reply,
         earlier=attempts[0].earlier,
     )
+    first = group[0].delivery
+    change = _settled(DeliveryStatus.DELIVERED, None, shared, detail=len(group) == 1)
     return UpdateMany(
-        {
-            "_id": {"$in": [entry.delivery.id for entry in group]},
-            "owner": group[0].delivery.token,
-            "status": _SENDING,
-        },
-        _settle_pipeline(DeliveryStatus.DELIVERED, None, shared, detail=len(group) == 1),
+        {"_id": {"$in": [entry.delivery.id for entry in group]}, **_fence(first)},
+        _pipeline(first, change),
     )
 
 
 def _single_update(entry: Record) -> UpdateOne:
-    query = {"_id": entry.delivery.id, "owner": entry.delivery.token, "status": _SENDING}
+    query = {"_id": entry.delivery.id, **_fence(entry.delivery)}
+    return UpdateOne(query, _pipeline(entry.delivery, _change(entry)))
+
+
+def _change(entry: Record) -> _Change:
     verdict = entry.verdict
     if verdict.cause is Cause.RETRY_LATER:
-        return UpdateOne(query, _retry_pipeline(entry))
+        return _failed(entry)
     if verdict.cause is Cause.RELEASE:
-        return UpdateOne(query, _release_pipeline(verdict))
-    return UpdateOne(query, _settle_pipeline(entry.status, verdict.reason, entry.attempt))
+        return _released(verdict)
+    return _settled(entry.status, verdict.reason, entry.attempt)
 
 
-def _settle_pipeline(
+def _fence(delivery: Claimed) -> Document:
+    return fence(delivery.token, chunked=delivery.chunked)
+
+
+def _pipeline(delivery: Claimed, change: _Change) -> list[Document]:
+    """Under a chunk's lease it writes as well what a claim of its own would have written."""
+    fields, unset = change
+    if delivery.chunked:
+        fields = fields | {"owner": delivery.token, "claims": ONE_CLAIM_MORE}
+        unset = (*unset, "chunk")
+    return [{"$set": fields}, {"$unset": list(unset)}]
+
+
+def _settled(
     status: DeliveryStatus, reason: str | None, attempt: Attempt | None, *, detail: bool = True
-) -> list[Document]:
+) -> _Change:
     fields: Document = {"status": status.value, "settled_at": "$$NOW"}
-    unset = ["sweep_at", "not_before", "alone", "releases", "doubtful"]
+    unset: tuple[str, ...] = ("sweep_at", "not_before", "alone", "releases", "doubtful")
     if reason is None:
-        unset.append("reason")
+        unset = (*unset, "reason")
     else:
         fields["reason"] = {"$literal": reason}
     if attempt is not None:
         fields |= counted_attempt(attempt, detail=detail)
-    return [{"$set": fields}, {"$unset": unset}]
+    return fields, unset
 
 
-def _retry_pipeline(entry: Record) -> list[Document]:
+def _failed(entry: Record) -> _Change:
     verdict, attempt = entry.verdict, entry.attempt
     assert attempt is not None
     doubtful = attempt.reply.outcome is Outcome.AMBIGUOUS
@@ -138,13 +156,12 @@ def _retry_pipeline(entry: Record) -> list[Document]:
         "doubtful": {"$literal": attempt.provider} if doubtful else "$$REMOVE",
         **counted_attempt(attempt),
     }
-    return [{"$set": fields}, {"$unset": ["alone", "releases"]}]
+    return fields, ("alone", "releases")
 
 
-def _release_pipeline(verdict: Verdict) -> list[Document]:
+def _released(verdict: Verdict) -> _Change:
     """Pending again, not before its time. The owner stays: this write may come twice."""
-    fields: Document = {"status": DeliveryStatus.PENDING.value, **_later(verdict)}
-    return [{"$set": fields}, {"$unset": ["alone", "releases"]}]
+    return {"status": DeliveryStatus.PENDING.value, **_later(verdict)}, ("alone", "releases")
 
 
 def _later(verdict: Verdict) -> Document:
@@ -212,7 +229,7 @@ async def _look_closer(db: Database, records: Sequence[Record]) -> Recorded:
 async def _accept_late(db: Database, entry: Record) -> bool:
     assert entry.attempt is not None
     token = entry.delivery.token
-    settle = _settle_pipeline(DeliveryStatus.DELIVERED, None, entry.attempt)
+    fields, unset = _settled(DeliveryStatus.DELIVERED, None, entry.attempt)
     # It owns the record again, or the same bulk sent twice would count a loss.
     result = await db.deliveries.update_one(
         {
@@ -220,6 +237,6 @@ async def _accept_late(db: Database, entry: Record) -> bool:
             "status": DeliveryStatus.FAILED.value,
             "lost_owner": token,
         },
-        [*settle, {"$set": {"owner": token}}],
+        [{"$set": fields | {"owner": token}}, {"$unset": list(unset)}],
     )
     return bool(result.modified_count)

@@ -4,7 +4,7 @@ One index and one query serve every kind of rescue: `sweep_at` says when a deliv
 at if nothing has happened by then. The cost follows what is due, not what is stored.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ import pymongo
 
 from fogbell.model.outcome import Outcome
 from fogbell.model.status import OUTSTANDING, Channel, DeliveryStatus, Lane
-from fogbell.store.claims import milliseconds
+from fogbell.store.claims import ONE_CLAIM_MORE, fence, milliseconds
 from fogbell.store.database import COUNT_TIMEOUT, Database, Document, store_call
 from fogbell.store.indexes import OUTSTANDING as OUTSTANDING_INDEX
 from fogbell.store.indexes import SWEEP_KEYS
@@ -29,7 +29,8 @@ class Due:
     """One page of what is due in a lane and channel, by what has to be done about it.
 
     ``together`` can be released in batches, ``alone`` one id a message (they have lost a lease),
-    ``overdue`` are leases that have ended. Of the first two ``failed`` counts those that were
+    ``overdue`` are leases that have ended, ``chunked`` those in a chunk, by its token: who has its
+    lease has them. Of the first two ``failed`` counts those that were
     failed, ``deferred`` those that a worker put back untried. ``last`` is the newest ``sweep_at``
     seen; ``full`` tells that there may be more.
     """
@@ -37,6 +38,7 @@ class Due:
     together: list[UUID] = field(default_factory=list)
     alone: list[UUID] = field(default_factory=list)
     overdue: list[UUID] = field(default_factory=list)
+    chunked: dict[str, list[UUID]] = field(default_factory=dict)
     failed: int = 0
     deferred: int = 0
     last: datetime | None = None
@@ -67,7 +69,7 @@ async def due_page(
     cursor = (
         db.deliveries.find(
             query,
-            {"status": True, "reason": True, "lost_leases": True, "sweep_at": True},
+            {"status": True, "reason": True, "lost_leases": True, "sweep_at": True, "chunk": True},
         )
         .sort("sweep_at", 1)
         .limit(limit)
@@ -122,6 +124,8 @@ def _sorted_out(documents: Sequence[Mapping[str, Any]], limit: int) -> Due:
     for document in documents:
         if document["status"] == DeliveryStatus.SENDING.value:
             due.overdue.append(document["_id"])
+        elif "chunk" in document:
+            due.chunked.setdefault(document["chunk"], []).append(document["_id"])
         elif document.get("lost_leases"):
             due.alone.append(document["_id"])
         else:
@@ -130,13 +134,21 @@ def _sorted_out(documents: Sequence[Mapping[str, Any]], limit: int) -> Due:
 
 
 @store_call
-async def move_forward(db: Database, ids: Sequence[UUID], grace: timedelta, cap: timedelta) -> int:
+async def move_forward(
+    db: Database,
+    ids: Sequence[UUID],
+    grace: timedelta,
+    cap: timedelta,
+    leased: Collection[str] = (),
+) -> int:
     """Move ``sweep_at`` of what is still due ahead of its publishing; returns how many moved.
 
     The grace doubles at each release, or a backlog of a million would be republished every grace.
     Two sweeps at once do no harm: the second finds nothing due, and a message too many finds
-    nothing to claim.
+    nothing to claim. Out of their chunks are taken all but those of ``leased``; of the others
+    nobody can take the lease any more (`fogbell.store.chunks.void`).
     """
+    in_chunk = {"$in": ["$chunk", list(leased)]}
     result = await db.deliveries.update_many(
         {
             "_id": {"$in": list(ids)},
@@ -148,6 +160,7 @@ async def move_forward(db: Database, ids: Sequence[UUID], grace: timedelta, cap:
                 "$set": {
                     "sweep_at": {"$add": ["$$NOW", _doubled(grace, cap)]},
                     "releases": {"$add": [_releases(), 1]},
+                    "chunk": {"$cond": [in_chunk, "$chunk", "$$REMOVE"]},
                 }
             }
         ],
@@ -169,10 +182,15 @@ def _doubled(grace: timedelta, cap: timedelta) -> Document:
 
 @store_call
 async def expire_leases(
-    db: Database, ids: Sequence[UUID], grace: timedelta, lost_alone_limit: int
+    db: Database,
+    ids: Sequence[UUID],
+    grace: timedelta,
+    lost_alone_limit: int,
+    chunk: str | None = None,
 ) -> int:
     """End the leases of ``ids`` that are over: failed, with an attempt that says so.
 
+    Where they were leased with their ``chunk``, it is that lease which is over.
     The owner moves to ``lost_owner``, so that a late *accepted* is still recognised. A lost lease
     is no attempt of the budget; what has lost ``lost_alone_limit`` of them while it was tried
     alone is dead, since it is likely to be what ends the workers. Returns how many expired.
@@ -187,22 +205,27 @@ async def expire_leases(
         "reason": {"$cond": [poisonous, "lost_leases", Outcome.LEASE_EXPIRED.value]},
         "lost_alone": lost_alone,
         "lost_leases": {"$add": [{"$ifNull": ["$lost_leases", 0]}, 1]},
-        "lost_owner": "$owner",
+        "lost_owner": "$owner" if chunk is None else chunk,
         "not_before": "$$NOW",
         "settled_at": {"$cond": [poisonous, "$$NOW", "$$REMOVE"]},
         "sweep_at": {"$cond": [poisonous, "$$REMOVE", {"$add": ["$$NOW", milliseconds(grace)]}]},
         **appended(entry),
     }
+    if chunk is not None:
+        fields["claims"] = ONE_CLAIM_MORE
     result = await db.deliveries.update_many(
-        {
-            "_id": {"$in": list(ids)},
-            "status": DeliveryStatus.SENDING.value,
-            "$expr": {"$lte": ["$sweep_at", "$$NOW"]},
-        },
-        [{"$set": fields}, {"$unset": ["owner", "alone"]}],
+        {"_id": {"$in": list(ids)}, **_held(chunk)},
+        [{"$set": fields}, {"$unset": ["owner", "alone", "chunk"]}],
         hint=[("_id", 1)],
     )
     return int(result.modified_count)
+
+
+def _held(chunk: str | None) -> Document:
+    if chunk is not None:
+        return fence(chunk, chunked=True)
+    over = {"$expr": {"$lte": ["$sweep_at", "$$NOW"]}}
+    return {"status": DeliveryStatus.SENDING.value, **over}
 
 
 @store_call

@@ -1,0 +1,50 @@
+"""What of an expansion is leased together: in the bulk lane, the deliveries of one message.
+
+A chunk's token is fresh for each insert. So a chunk is what one insert has stored, never what an
+earlier start of the expansion has left behind.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from uuid import UUID
+
+from fogbell.broker.messages import chunks
+from fogbell.broker.publisher import IDS_A_MESSAGE
+from fogbell.model.delivery import Alike, NewDelivery
+from fogbell.model.status import Channel, DeliveryStatus, Lane
+from fogbell.store.claims import new_token
+
+MOST = IDS_A_MESSAGE[Lane.BULK]
+LEAST = 50
+"""Fewer are claimed one by one: that costs no more then, and a worker gathers them from several
+messages into one batch."""
+
+
+def chunked(new: Sequence[NewDelivery]) -> list[NewDelivery]:
+    """``new``, with the token of its chunk on what is leased so; no chunk mixes channels."""
+    pending: dict[Channel, list[UUID]] = {}
+    for delivery in new:
+        if _leased_so(delivery):
+            pending.setdefault(delivery.channel, []).append(delivery.id)
+    tokens: dict[UUID | bytes, str] = {}
+    for ids in pending.values():
+        for chunk in chunks(ids, MOST):
+            if len(chunk) >= LEAST:
+                tokens |= dict.fromkeys(chunk, new_token())
+    return [replace(d, chunk=tokens[d.id]) if d.id in tokens else d for d in new]
+
+
+def chunks_of(alike: Alike) -> Iterator[Alike]:
+    """``alike`` in parts, each a chunk with its token where it is leased so."""
+    if not _leased_so(alike.pattern):
+        yield alike
+        return
+    for start in range(0, len(alike.ids), MOST):
+        ids = alike.ids[start : start + MOST]
+        token = new_token() if len(ids) >= LEAST else None
+        pattern = replace(alike.pattern, chunk=token)
+        yield Alike(pattern, ids, alike.recipients[start : start + MOST])
+
+
+def _leased_so(delivery: NewDelivery) -> bool:
+    return delivery.lane is Lane.BULK and delivery.status is DeliveryStatus.PENDING
