@@ -7,7 +7,6 @@ from uuid import UUID
 import pytest
 from tests.support.broker import publishing, queues_of, waiting_in
 from tests.support.deliveries import (
-    GRACE,
     age,
     claim_all,
     documents,
@@ -15,37 +14,16 @@ from tests.support.deliveries import (
     lose_leases,
 )
 from tests.support.profiling import profiled
+from tests.support.sweepers import brokerless, sweeper_of
 
-from fogbell.broker import Publisher, Topology
+from fogbell.broker import Topology
 from fogbell.model.status import Cause, Channel, Lane
 from fogbell.policy import Verdict
 from fogbell.store import records, sweep_state
 from fogbell.store.database import Database
 from fogbell.store.records import Record
-from fogbell_retry.metrics import RetryMetrics
-from fogbell_retry.sweep import Sweeper, SweepSettings
 
 EMAIL, BULK = Channel.EMAIL, Lane.BULK
-HOLD = timedelta(seconds=15)
-
-
-def _sweeper(db: Database, publisher: Publisher, topology: Topology, enough: int) -> Sweeper:
-    settings = SweepSettings(
-        grace=GRACE,
-        grace_cap=GRACE,
-        hold=HOLD,
-        lost_leases_limit=3,
-        enough=dict.fromkeys(Lane, enough),
-        settle_pause=GRACE,
-        settle_pause_cap=GRACE,
-        keep=timedelta(days=30),
-    )
-    return Sweeper(db, publisher, topology, settings, RetryMetrics())
-
-
-def _brokerless(db: Database) -> Sweeper:
-    publisher = Publisher("amqp://127.0.0.1:1/", Topology(), name="test", count=lambda _: None)
-    return _sweeper(db, publisher, Topology(), enough=500)
 
 
 @pytest.fixture
@@ -73,7 +51,7 @@ async def _statuses(db: Database, ids: list[UUID]) -> set[str]:
 
 async def test_leases_end_while_rabbitmq_is_away(db: Database) -> None:
     ids = await _lost(db, 3)
-    swept = await _brokerless(db).sweep()
+    swept = await brokerless(db).sweep()
     assert swept.lease_expired == 3
     stored = (await documents(db, ids)).values()
     assert {d["status"] for d in stored} == {"failed"}
@@ -86,10 +64,10 @@ async def test_leases_end_while_their_queue_is_full_and_are_published_once_it_is
 ) -> None:
     ids, queue = await _lost(db, 3), topology.queue(EMAIL, BULK)
     async with publishing(rabbit_uri, topology) as publisher:
-        assert (await _sweeper(db, publisher, topology, enough=0).sweep()).lease_expired == 3
+        assert (await sweeper_of(db, publisher, topology, enough=0).sweep()).lease_expired == 3
         assert await _statuses(db, ids) == {"failed"}
         assert await waiting_in(rabbit_uri, queue) == 0
-        swept = await _sweeper(db, publisher, topology, enough=500).sweep()
+        swept = await sweeper_of(db, publisher, topology, enough=500).sweep()
     assert (swept.lease_expired, swept.retry_due) == (0, 3)
     assert await waiting_in(rabbit_uri, queue) == 3, "each alone in its message"
 
@@ -97,7 +75,7 @@ async def test_leases_end_while_their_queue_is_full_and_are_published_once_it_is
 async def test_no_lease_ends_during_a_hold_broker_or_no_broker(db: Database) -> None:
     ids = await _lost(db, 2)
     await db.state.update_one({"_id": "sweep"}, {"$set": {"election": "another"}})
-    sweeper = _brokerless(db)
+    sweeper = brokerless(db)
     assert (await sweeper.sweep()).held_until is not None
     assert await _statuses(db, ids) == {"sending"}
     await db.state.update_one({"_id": "sweep"}, {"$set": {"hold_until": db.clock.now()}})
@@ -107,10 +85,10 @@ async def test_no_lease_ends_during_a_hold_broker_or_no_broker(db: Database) -> 
 async def test_a_backlog_is_not_read_again_for_the_leases_behind_it(db: Database) -> None:
     backlog = await insert_pending(db, 50, lane=BULK)
     await age(db, backlog, sweep_at=timedelta(hours=1))
-    await _brokerless(db).sweep()
+    await brokerless(db).sweep()
     lost = await _lost(db, 2)
     async with profiled(db, db.deliveries) as seen:
-        assert (await _brokerless(db).sweep()).lease_expired == 2
+        assert (await brokerless(db).sweep()).lease_expired == 2
     assert await _statuses(db, lost) == {"failed"}
     examined = [e["docsExamined"] for e in seen if e["op"] == "query"]
     assert max(examined) <= 5, "another process goes on where the last one was"
@@ -124,5 +102,5 @@ async def test_what_was_put_back_untried_is_no_lost_publish(
     await records.record(db, [Record(held, Verdict(Cause.RELEASE, "rate_limited", 0.0))])
     await age(db, [unpublished, put_back], sweep_at=timedelta(seconds=1))
     async with publishing(rabbit_uri, topology) as publisher:
-        swept = await _sweeper(db, publisher, topology, enough=500).sweep()
+        swept = await sweeper_of(db, publisher, topology, enough=500).sweep()
     assert (swept.publish_lost, swept.deferred, swept.retry_due) == (1, 1, 0)

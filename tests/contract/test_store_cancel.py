@@ -6,7 +6,14 @@ from uuid import UUID
 
 import pytest
 from tests.support.changes import NOW, make_due, settle_due, statuses, store_run, stored
-from tests.support.deliveries import GRACE, LEASE, attempt, new_delivery
+from tests.support.deliveries import (
+    GRACE,
+    LEASE,
+    attempt,
+    documents,
+    insert_chunk,
+    new_delivery,
+)
 from tests.support.notifications import new_notification
 from tests.support.profiling import profiled
 
@@ -15,6 +22,7 @@ from fogbell.model.status import Cause, DeliveryStatus, NotificationStatus
 from fogbell.policy import Verdict
 from fogbell.store import (
     cancelling,
+    chunks,
     claims,
     deliveries,
     expansions,
@@ -22,6 +30,7 @@ from fogbell.store import (
     progress,
     records,
 )
+from fogbell.store.chunks import Chunk
 from fogbell.store.database import Database
 from fogbell.store.records import Record
 
@@ -175,9 +184,43 @@ async def test_a_page_of_a_cancellation_reads_no_more_than_it_settles(db: Databa
     run = await store_run(db, {S.DELIVERED: 50, S.DEAD: 50, S.PENDING: 2, S.FAILED: 1})
     async with profiled(db, db.deliveries) as seen:
         assert await cancel(db, run)
-    assert sum(entry["docsExamined"] for entry in seen) == 6, "once to see whether it is in a chunk, once to settle it"
+    # Each once to see whether it is in a chunk, and once to settle it.
+    assert sum(entry["docsExamined"] for entry in seen) == 2 * 3
     # One key more for each range of statuses that the scan skips.
     assert sum(entry["keysExamined"] for entry in seen) < 12
     reached = await progress.progress(db, run)
     assert reached is not None
     assert (reached.totals[S.CANCELLED], reached.totals[S.DELIVERED]) == (3, 50)
+
+
+async def test_a_chunk_that_nobody_works_on_is_cancelled_and_taken_by_nobody(db: Database) -> None:
+    chunk = await insert_chunk(db, 5)
+    run = await _run_of(db, chunk)
+    assert await cancel(db, run)
+    assert await statuses(db, run) == {"cancelled": 5}
+    assert await chunks.take(db, chunk, "late", LEASE) == []
+    assert all("chunk" not in d for d in (await documents(db, chunk.ids)).values())
+
+
+async def test_a_chunk_that_is_being_sent_is_left_to_who_sends_it(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cancelling, "PAGE", 3)
+    chunk = await insert_chunk(db, 7)
+    run = await _run_of(db, chunk)
+    await deliveries.insert(db, [new_delivery(run, f"loose {n}") for n in range(4)], GRACE)
+    claimed = await chunks.take(db, chunk, "holder", LEASE)
+    assert await cancel(db, run), "it does not wait for them"
+    assert await statuses(db, run) == {"pending": 7, "cancelled": 4}
+    ends = [Record(c, Verdict(Cause.CANCEL, "cancelled")) for c in claimed]
+    assert not (await records.record(db, ends)).lost
+    assert await statuses(db, run) == {"cancelled": 11}
+
+
+async def _run_of(db: Database, chunk: Chunk) -> UUID:
+    """A run that is expanded, and to which the deliveries of ``chunk`` belong from now on."""
+    run = await store_run(db, {})
+    await db.deliveries.update_many(
+        {"_id": {"$in": list(chunk.ids)}}, {"$set": {"notification_id": run}}
+    )
+    return run

@@ -10,6 +10,7 @@ from fogbell.model.delivery import Claimed, NewDelivery
 from fogbell.model.outcome import Attempt, Outcome, Reply
 from fogbell.model.status import Channel, Lane
 from fogbell.store import claims, deliveries
+from fogbell.store.chunks import Chunk
 from fogbell.store.database import Database, Document
 
 LEASE = timedelta(seconds=60)
@@ -42,6 +43,18 @@ async def insert_pending(db: Database, number: int = 1, **fields: Any) -> list[U
     new = [new_delivery(notification, f"r{n}", **fields) for n in range(number)]
     await deliveries.insert(db, new, GRACE)
     return [delivery.id for delivery in new]
+
+
+async def insert_chunk(db: Database, number: int = 5, token: str = "chunk") -> Chunk:
+    """Insert ``number`` deliveries of the bulk lane that are leased together."""
+    ids = await insert_pending(db, number, lane=Lane.BULK, chunk=token)
+    return Chunk(token, Lane.BULK, Channel.EMAIL, ids)
+
+
+async def outlast(db: Database, chunk: Chunk) -> None:
+    """Make the lease on ``chunk`` a second too old."""
+    over = {"$subtract": ["$$NOW", 1000]}
+    await db.chunks.update_one({"_id": chunk.token}, [{"$set": {"until": over}}])
 
 
 async def claim_all(

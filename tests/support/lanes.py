@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID
@@ -91,9 +91,11 @@ class Window:
         self.over = False
         self._events: list[asyncio.Event] = []
 
-    def message(self, ids: Iterable[UUID], *, alone: bool) -> tuple[Received, asyncio.Event]:
+    def message(
+        self, ids: Iterable[UUID], *, alone: bool, chunk: str | None
+    ) -> tuple[Received, asyncio.Event]:
         self._events.append(asyncio.Event())
-        message = Received(Ids(tuple(ids), alone), len(self._events) - 1, cast("Any", self))
+        message = Received(Ids(tuple(ids), alone, chunk), len(self._events) - 1, cast("Any", self))
         return message, self._events[-1]
 
     def finish(self, tag: int) -> None:
@@ -110,15 +112,17 @@ class RunningLane:
     seen: Seen
     window: Window = field(default_factory=Window)
 
-    def hand(self, ids: Iterable[UUID], *, alone: bool = False) -> asyncio.Event:
-        message, finished = self.window.message(ids, alone=alone)
+    def hand(
+        self, ids: Iterable[UUID], *, alone: bool = False, chunk: str | None = None
+    ) -> asyncio.Event:
+        message, finished = self.window.message(ids, alone=alone, chunk=chunk)
         self.runner.receive(message)
         return finished
 
-    async def work(self, *ids: UUID, alone: bool = False) -> None:
+    async def work(self, *ids: UUID, alone: bool = False, chunk: str | None = None) -> None:
         """Hand a message over and wait until it is finished."""
         async with asyncio.timeout(20):
-            await self.hand(ids, alone=alone).wait()
+            await self.hand(ids, alone=alone, chunk=chunk).wait()
 
 
 @contextlib.asynccontextmanager
@@ -157,17 +161,22 @@ async def lane(
 
 
 async def posted(
-    db: Database, number: int = 1, *, host: str = "example.org", **fields: Any
+    db: Database,
+    number: int = 1,
+    *,
+    host: str = "example.org",
+    chunk: str | None = None,
+    **fields: Any,
 ) -> list[UUID]:
     """Store a notification to ``number`` people who are not in the directory; its deliveries.
 
-    Their addresses are at ``host``; ``fields`` are the notification's.
+    Their addresses are at ``host``, their ``chunk`` is that one; ``fields`` are the notification's.
     """
     run: Notification = new_notification(
         **({"content": CONTENT, "lane": Lane.BULK, "created_at": db.clock.now()} | fields)
     )
     channel = run.channels[0]
-    new = [_inline(run, channel, f"~{n}", host) for n in range(number)]
+    new = [replace(_inline(run, channel, f"~{n}", host), chunk=chunk) for n in range(number)]
     accept = Accept(run, new, None, NotificationStatus.SENDING)
     await notifications.accept(db, [accept], GRACE)
     return [delivery.id for delivery in new]

@@ -27,13 +27,14 @@ json_values = st.recursive(
 )
 almost = st.fixed_dictionaries(
     {"v": st.sampled_from([1, True, 1.0, "1", 2, None])},
-    optional={"ids": json_values, "inbox": json_values, "alone": json_values},
+    optional=dict.fromkeys(("ids", "inbox", "alone", "chunk"), json_values),
 )
 
 
-@given(st.lists(st.uuids(), min_size=1, max_size=50), st.booleans())
-def test_ids_read_back_as_they_were(ids: list[UUID], alone: bool) -> None:
-    assert decode_ids(encode_ids(ids, alone=alone)) == Ids(tuple(ids), alone=alone)
+@given(st.lists(st.uuids(), min_size=1, max_size=50), st.booleans(), st.none() | st.text())
+def test_ids_read_back_as_they_were(ids: list[UUID], alone: bool, chunk: str | None) -> None:
+    body = encode_ids(ids, alone=alone, chunk=chunk)
+    assert decode_ids(body) == Ids(tuple(ids), alone=alone, chunk=chunk)
 
 
 @given(st.lists(st.tuples(st.text(alphabet="0123456789abcdef"), st.uuids())))
