@@ -1,6 +1,6 @@
-"""What of an expansion is leased together: in the bulk lane, the deliveries of one message.
+"""What is leased together: in the bulk lane, the deliveries of one message.
 
-A chunk's token is fresh for each insert. So a chunk is what one insert has stored, never what an
+A chunk's token is fresh for each insert: so it is what one insert has stored, never what an
 earlier start of the expansion has left behind.
 """
 
@@ -47,4 +47,9 @@ def chunks_of(alike: Alike) -> Iterator[Alike]:
 
 
 def _leased_so(delivery: NewDelivery) -> bool:
-    return delivery.lane is Lane.BULK and delivery.status is DeliveryStatus.PENDING
+    return (
+        delivery.lane is Lane.BULK
+        and delivery.status is DeliveryStatus.PENDING
+        # A chunk is taken whenever its message comes.
+        and delivery.not_before is None
+    )
