@@ -130,7 +130,8 @@ class Plot:
     async def clear(self) -> None:
         """Nothing of a sample is left for the next: no process, no record, no message."""
         await self.kill_all()
-        for collection in (self.db.deliveries, self.db.notifications, self.db.state):
+        db = self.db
+        for collection in (db.deliveries, db.notifications, db.chunks, db.state):
             await collection.drop()
         await self.delete_queues()
         await ensure_indexes(self.db)

@@ -85,13 +85,15 @@ def alive(programs: list[Program]) -> None:
             raise ProofError(f"{program.name} has ended:\n{program.tail()}")
 
 
-async def settled_once(plot: Plot, expected: int) -> Span:
+async def settled_once(plot: Plot, expected: int, *, but_cancelled: bool = False) -> Span:
     """Hold the records to ``expected`` deliveries, each delivered with one attempt.
 
-    Raises ProofError.
+    ``but_cancelled``: others may have been cancelled, without any. Raises ProofError.
     """
     found = await raw(plot.db, _COUNT)
     kinds = [{**row["_id"], "count": row["count"]} for row in found]
+    if but_cancelled:
+        kinds = [kind for kind in kinds if (kind["status"], kind["attempts"]) != ("cancelled", 0)]
     if kinds != [{**DELIVERED_ONCE, "count": expected}]:
         raise ProofError(f"expected {expected} deliveries delivered once, not {kinds}")
     (span,) = await raw(plot.db, _SPAN)

@@ -79,11 +79,17 @@ async def start_intake(plot: Plot, **settings: str) -> tuple[Component, int]:
     return component, port
 
 
-async def start_runner(plot: Plot, content: Json, **settings: str) -> tuple[Component, UUID]:
-    """Start the runner of a campaign to everyone of the directory; also its run's id."""
+async def start_runner(
+    plot: Plot, content: Json, *, per_second: int | None = None, **settings: str
+) -> tuple[Component, UUID]:
+    """Start the runner of a campaign to everyone of the directory; also its run's id.
+
+    ``per_second`` is its throttle.
+    """
+    throttle = {} if per_second is None else {"throttle": {"perSecond": per_second}}
     place, port, controller = _place(plot), free_ports(1)[0], str(uuid4())
     told = {
-        "FOGBELL_CAMPAIGN__SPEC": json.dumps(_spec(content)),
+        "FOGBELL_CAMPAIGN__SPEC": json.dumps(_spec(content) | throttle),
         "FOGBELL_CAMPAIGN__NAMESPACE": "bench",
         "FOGBELL_CAMPAIGN__NAME": "bench",
         "FOGBELL_CAMPAIGN__UID": CAMPAIGN_UID,
@@ -94,6 +100,13 @@ async def start_runner(plot: Plot, content: Json, **settings: str) -> tuple[Comp
     } | settings
     component = await _start(plot, "campaign", told, place, port)
     return component, run_id(CAMPAIGN_UID, f"manual:{controller}")
+
+
+async def cancel(port: int, notification: UUID) -> None:
+    """Send no more of it; returns once all of it is settled that is not being sent."""
+    url = f"http://{HOST}:{port}/v1/notifications/{notification}/cancel"
+    answer = await asyncio.to_thread(httpx2.post, url, headers=HEADERS, trust_env=False)
+    answer.raise_for_status()
 
 
 async def sweep_on(plot: Plot) -> None:

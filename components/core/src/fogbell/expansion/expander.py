@@ -32,6 +32,8 @@ PAGE = 1000
 """People a page: large enough for one insert to pay, small enough to be lost cheaply."""
 
 PAGES_IN_FLIGHT = 3
+PAGES_A_SECOND = 10
+"""Of what is paced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ class Expander:
             grace=self._settings.grace,
             on_inserted=self._on_inserted,
         )
-        size = min(PAGE, pace.per_second or PAGE)
+        size = pace.page
         reach = lease.notification.channels if planner.takes_reach else None
         pages = audience_pages(self._db, lease.notification.audience, lease.cursor, size, reach)
         try:
@@ -192,6 +194,13 @@ class Pace:
     def __init__(self, per_second: int | None) -> None:
         self.per_second = per_second
         self._ready_at = time.monotonic()
+
+    @property
+    def page(self) -> int:
+        """People a page: small where they are paced, or they would come in bursts of a second."""
+        if self.per_second is None:
+            return PAGE
+        return max(1, min(PAGE, self.per_second // PAGES_A_SECOND))
 
     async def wait(self, people: int) -> None:
         """Wait until ``people`` more may be expanded."""
