@@ -14,6 +14,7 @@ from tests.support.deliveries import (
     documents,
     insert_chunk,
     outlast,
+    take,
 )
 from tests.support.sweepers import brokerless, sweeper_of
 
@@ -56,7 +57,7 @@ async def test_a_chunk_that_nobody_has_taken_is_published_and_claimed_one_by_one
     assert swept.publish_lost == len(ids)
     assert await waiting_in(rabbit_uri, topology.queue(Channel.EMAIL, Lane.BULK)) == 1
     for chunk in made:
-        assert await chunks.take(db, chunk, "its own message, late", LEASE) == []
+        assert await chunks.take(db, chunk, "its own message, late", LEASE) is None
     await claim_all(db, ids)
 
 
@@ -64,7 +65,7 @@ async def test_a_chunk_that_is_worked_on_is_left_alone(
     db: Database, rabbit_uri: str, topology: Topology
 ) -> None:
     chunk = await _due(db)
-    claimed = await chunks.take(db, chunk, "holder", LEASE)
+    claimed = await take(db, chunk)
     async with publishing(rabbit_uri, topology) as publisher:
         swept = await sweeper_of(db, publisher, topology, enough=500).sweep()
     assert (swept.publish_lost, swept.lease_expired) == (0, 0)
@@ -80,7 +81,7 @@ async def test_more_of_it_than_a_page_does_not_hide_what_is_behind(
 ) -> None:
     monkeypatch.setattr("fogbell_retry.sweep.PAGE", 4)
     held = await _due(db, 9, "held")
-    await chunks.take(db, held, "holder", LEASE)
+    await take(db, held)
     await age(db, held.ids, sweep_at=10 * SECOND)
     await _due(db, 3, "behind")
     async with publishing(rabbit_uri, topology) as publisher:
@@ -92,7 +93,7 @@ async def test_a_lease_that_nobody_has_ended_ends_with_what_is_not_recorded(
     db: Database, rabbit_uri: str, topology: Topology
 ) -> None:
     chunk = await insert_chunk(db, 4)
-    first, *_ = await chunks.take(db, chunk, "holder", LEASE)
+    first, *_ = await take(db, chunk)
     await records.record(db, [Record(first, Verdict(Cause.ACCEPTED), attempt())])
     await outlast(db, chunk)
     async with publishing(rabbit_uri, topology) as publisher:
@@ -108,7 +109,7 @@ async def test_a_lease_that_nobody_has_ended_ends_with_what_is_not_recorded(
 async def test_it_ends_without_a_broker_and_once_by_two_sweeps(db: Database) -> None:
     made = [await insert_chunk(db, 4, f"chunk-{n}") for n in range(3)]
     for chunk in made:
-        await chunks.take(db, chunk, "holder", LEASE)
+        await take(db, chunk)
         await outlast(db, chunk)
     sweeps = await asyncio.gather(*(brokerless(db).sweep() for _ in range(2)))
     assert sum(swept.lease_expired for swept in sweeps) == 12
@@ -118,7 +119,7 @@ async def test_it_ends_without_a_broker_and_once_by_two_sweeps(db: Database) -> 
 
 async def test_no_lease_on_a_chunk_ends_during_a_hold(db: Database) -> None:
     chunk = await _due(db)
-    await chunks.take(db, chunk, "holder", LEASE)
+    await take(db, chunk)
     await outlast(db, chunk)
     await db.state.update_one({"_id": "sweep"}, {"$set": {"election": "another"}})
     sweeper = brokerless(db)
@@ -126,3 +127,21 @@ async def test_no_lease_on_a_chunk_ends_during_a_hold(db: Database) -> None:
     assert {d["status"] for d in (await documents(db, chunk.ids)).values()} == {"pending"}
     await db.state.update_one({"_id": "sweep"}, {"$set": {"hold_until": db.clock.now()}})
     assert (await sweeper.sweep()).lease_expired == len(chunk.ids)
+
+
+async def test_a_lease_that_its_holder_ends_meanwhile_is_not_expired(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chunk = await insert_chunk(db, 3)
+    await take(db, chunk)
+    await outlast(db, chunk)
+    seize = chunks.seize
+
+    async def late(*asked: object) -> bool:
+        await chunks.end(db, chunk.token, "holder")
+        await take(db, chunk, "the next one")
+        return await seize(*asked)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(chunks, "seize", late)
+    assert (await brokerless(db).sweep()).lease_expired == 0
+    assert {d["chunk"] for d in (await documents(db, chunk.ids)).values()} == {chunk.token}

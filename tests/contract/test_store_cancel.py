@@ -13,6 +13,7 @@ from tests.support.deliveries import (
     documents,
     insert_chunk,
     new_delivery,
+    take,
 )
 from tests.support.notifications import new_notification
 from tests.support.profiling import profiled
@@ -198,7 +199,7 @@ async def test_a_chunk_that_nobody_works_on_is_cancelled_and_taken_by_nobody(db:
     run = await _run_of(db, chunk)
     assert await cancel(db, run)
     assert await statuses(db, run) == {"cancelled": 5}
-    assert await chunks.take(db, chunk, "late", LEASE) == []
+    assert await chunks.take(db, chunk, "late", LEASE) is None
     assert all("chunk" not in d for d in (await documents(db, chunk.ids)).values())
 
 
@@ -209,12 +210,24 @@ async def test_a_chunk_that_is_being_sent_is_left_to_who_sends_it(
     chunk = await insert_chunk(db, 7)
     run = await _run_of(db, chunk)
     await deliveries.insert(db, [new_delivery(run, f"loose {n}") for n in range(4)], GRACE)
-    claimed = await chunks.take(db, chunk, "holder", LEASE)
+    claimed = await take(db, chunk)
     assert await cancel(db, run), "it does not wait for them"
     assert await statuses(db, run) == {"pending": 7, "cancelled": 4}
     ends = [Record(c, Verdict(Cause.CANCEL, "cancelled")) for c in claimed]
     assert not (await records.record(db, ends)).lost
     assert await statuses(db, run) == {"cancelled": 11}
+
+
+async def test_a_chunk_is_looked_at_once_however_many_pages_it_is_on(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cancelling, "PAGE", 2)
+    chunk = await insert_chunk(db, 9)
+    run = await _run_of(db, chunk)
+    async with profiled(db, db.chunks) as seen:
+        assert await cancel(db, run)
+    assert await statuses(db, run) == {"cancelled": 9}
+    assert [entry["op"] for entry in seen] == ["update"]
 
 
 async def _run_of(db: Database, chunk: Chunk) -> UUID:

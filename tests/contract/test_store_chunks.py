@@ -14,6 +14,7 @@ from tests.support.deliveries import (
     insert_chunk,
     insert_pending,
     outlast,
+    take,
 )
 
 from fogbell.model.outcome import Outcome
@@ -53,12 +54,13 @@ async def test_what_is_in_a_chunk_is_not_claimed_by_itself(db: Database) -> None
 
 async def test_an_ended_lease_can_be_taken_again_and_holds_what_is_left(db: Database) -> None:
     chunk = await insert_chunk(db, 3)
-    first, *others = await chunks.take(db, chunk, "first", LEASE)
+    first, *others = await take(db, chunk, "first")
     await records.record(db, [Record(first, Verdict(Cause.ACCEPTED), attempt())])
     await chunks.end(db, chunk.token, "somebody else")
-    assert await chunks.take(db, chunk, "second", LEASE) == []
+    assert await chunks.take(db, chunk, "second", LEASE) is None
     await chunks.end(db, chunk.token, "first")
     left = await chunks.take(db, chunk, "second", LEASE)
+    assert left is not None
     assert {c.id for c in left} == {c.id for c in others}
 
 
@@ -68,10 +70,45 @@ async def test_a_lease_is_taken_or_made_void_and_never_both(db: Database) -> Non
     taking = asyncio.gather(*(chunks.take(db, chunk, "holder", LEASE) for chunk in made))
     held = await chunks.void(db, tokens)
     taken = await taking
-    assert {c.token for found in taken for c in found} == held
+    assert {c.token for found in taken if found for c in found} == held
     assert await chunks.void(db, tokens) == held, "it says so each time"
     for chunk in made:
-        assert await chunks.take(db, chunk, "late", LEASE) == []
+        assert await chunks.take(db, chunk, "late", LEASE) is None
+
+
+async def test_what_many_make_void_at_once_is_void_for_each_of_them(db: Database) -> None:
+    tokens = [f"chunk-{n}" for n in range(200)]
+    assert await asyncio.gather(*(chunks.void(db, tokens) for _ in range(5))) == [set()] * 5
+    assert await db.chunks.count_documents({"void_at": {"$exists": True}}) == 200
+
+
+async def test_an_overdue_lease_is_taken_over_once_and_ended_by_who_did(db: Database) -> None:
+    chunk = await insert_chunk(db, 2)
+    await take(db, chunk)
+    assert not await chunks.seize(db, chunks.Overdue(chunk, "holder"), "too early")
+    await outlast(db, chunk)
+    (over,) = await chunks.overdue(db, 10)
+    assert await chunks.seize(db, over, "sweep")
+    assert not await chunks.seize(db, over, "another sweep")
+    await chunks.end(db, chunk.token, "holder")
+    assert await chunks.take(db, chunk, "late", LEASE) is None, "its holder has ended nothing"
+    (again,) = await chunks.overdue(db, 10)
+    assert again.holder == "sweep", "the next sweep goes on, should this one end here"
+
+
+async def test_what_is_given_back_leaves_its_chunk_and_is_due_at_once(db: Database) -> None:
+    chunk = await insert_chunk(db, 3)
+    await take(db, chunk)
+    unsent = chunk.ids[1:]
+    assert await claims.release(db, unsent, "another chunk", chunked=True) == 0
+    assert await claims.release(db, unsent, chunk.token, chunked=True) == 2
+    stored = await documents(db, chunk.ids)
+    assert stored.pop(chunk.ids[0])["chunk"] == chunk.token
+    for document in stored.values():
+        assert (document["status"], document["attempt_count"]) == ("pending", 0)
+        assert "chunk" not in document
+        assert document["sweep_at"] <= db.clock.now() + timedelta(seconds=1)
+    await claim_all(db, unsent)
 
 
 async def test_nothing_to_make_void_asks_nothing(db: Database) -> None:
@@ -83,7 +120,7 @@ async def test_a_record_leaves_what_it_leaves_of_a_delivery_claimed_by_itself(
     db: Database, verdict: str
 ) -> None:
     chunk = await insert_chunk(db, 2)
-    held = {c.id: c for c in await chunks.take(db, chunk, "holder", LEASE)}
+    held = {c.id: c for c in await take(db, chunk)}
     alone = await insert_pending(db, 2, lane=Lane.BULK)
     held |= await claim_all(db, alone, "claim")
     entries = [Record(delivery, *VERDICTS[verdict]) for delivery in held.values()]
@@ -117,7 +154,7 @@ async def test_a_lease_ends_by_the_clock_of_mongodb(db: Database) -> None:
 
 async def test_what_outlasted_its_lease_is_failed_and_told_as_a_claim_is(db: Database) -> None:
     chunk = await insert_chunk(db, 3)
-    recorded, *others = await chunks.take(db, chunk, "holder", LEASE)
+    recorded, *others = await take(db, chunk)
     await records.record(db, [Record(recorded, Verdict(Cause.ACCEPTED), attempt())])
     await outlast(db, chunk)
     (over,) = await chunks.overdue(db, 10)
@@ -138,7 +175,7 @@ async def test_who_outlasted_the_lease_changes_nothing_but_saves_what_was_accept
     db: Database,
 ) -> None:
     chunk = await insert_chunk(db, 2)
-    accepted, refused = await chunks.take(db, chunk, "holder", LEASE)
+    accepted, refused = await take(db, chunk)
     await outlast(db, chunk)
     await sweeping.expire_leases(db, chunk.ids, GRACE, 3, chunk.token)
     outcome = await records.record(

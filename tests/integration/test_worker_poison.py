@@ -17,7 +17,7 @@ from fogbell_local.servers.ports import free_ports
 from fogbell_local.sink.server import Behaviour
 
 ROOT = Path(__file__).parents[2]
-COMPANIONS = [f"companion-{n}@example.org" for n in range(40)]
+COMPANIONS = [f"companion-{n}@example.org" for n in range(120)]
 SHORT_LEASES = {
     "FOGBELL_PROTOCOL__LEASE_SECONDS": "3",
     "FOGBELL_PROTOCOL__LEASE_MARGIN_SECONDS": "0.5",

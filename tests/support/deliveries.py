@@ -9,7 +9,7 @@ from fogbell.identity import delivery_id, uuid7
 from fogbell.model.delivery import Claimed, NewDelivery
 from fogbell.model.outcome import Attempt, Outcome, Reply
 from fogbell.model.status import Channel, Lane
-from fogbell.store import claims, deliveries
+from fogbell.store import chunks, claims, deliveries
 from fogbell.store.chunks import Chunk
 from fogbell.store.database import Database, Document
 
@@ -49,6 +49,13 @@ async def insert_chunk(db: Database, number: int = 5, token: str = "chunk") -> C
     """Insert ``number`` deliveries of the bulk lane that are leased together."""
     ids = await insert_pending(db, number, lane=Lane.BULK, chunk=token)
     return Chunk(token, Lane.BULK, Channel.EMAIL, ids)
+
+
+async def take(db: Database, chunk: Chunk, holder: str = "holder") -> list[Claimed]:
+    """Take the lease on ``chunk``, which has to be free."""
+    taken = await chunks.take(db, chunk, holder, LEASE)
+    assert taken is not None
+    return taken
 
 
 async def outlast(db: Database, chunk: Chunk) -> None:

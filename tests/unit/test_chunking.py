@@ -1,6 +1,8 @@
 """What an expansion leases together: every delivery in at most one chunk, and no chunk mixed."""
 
 from collections import defaultdict
+from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import uuid4
 
 from hypothesis import given
@@ -51,6 +53,12 @@ def test_what_is_urgent_is_never_in_a_chunk() -> None:
     assert chunked(new) == new
     alike = Alike(new[0], [uuid4().bytes] * MOST, ["ann"] * MOST)
     assert list(chunks_of(alike)) == [alike]
+
+
+def test_what_is_early_is_claimed_by_itself() -> None:
+    new = _new([(Channel.EMAIL, DeliveryStatus.PENDING)] * MOST, Lane.BULK)
+    early = [replace(delivery, not_before=datetime.now(UTC)) for delivery in new]
+    assert chunked(early) == early
 
 
 @given(st.integers(1, 3 * MOST), st.sampled_from([DeliveryStatus.PENDING, DeliveryStatus.SKIPPED]))

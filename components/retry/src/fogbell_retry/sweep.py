@@ -24,6 +24,8 @@ from fogbell.store import (
     sweep_state,
     sweeping,
 )
+from fogbell.store.chunks import Chunk
+from fogbell.store.claims import new_token
 from fogbell.store.database import Database, StoreUnavailableError
 from fogbell.store.progress import Unsettled
 from fogbell.store.sweep_state import Marks
@@ -38,8 +40,8 @@ PAGES_A_QUEUE = 100
 QUEUES = [(lane, c) for lane in (Lane.TRANSACTIONAL, Lane.BULK) for c in sorted(PUSH_CHANNELS)]
 
 SETTLE_PAGE = 500
-CHUNKS = 100
-"""Leases on chunks that are read at once."""
+CHUNKS, PAGES_OF_CHUNKS = 100, 10
+"""Leases on chunks that are read at once, and how often in one sweep."""
 
 CHANGES = 100
 """Cancellations and replays left half-way that one sweep goes on with."""
@@ -101,8 +103,8 @@ class Sweeper:
         await self.db.ping()
         swept = Swept(held_until=await sweep_state.observe(self.db, self.settings.hold))
         if swept.held_until is None:
-            await self._end_chunks(swept)
             await self._end_leases(swept)
+            await self._end_chunks(swept)
         for lane, channel in QUEUES:
             await self._sweep_queue(lane, channel, swept)
         await self._sweep_expansions(swept)
@@ -114,15 +116,19 @@ class Sweeper:
 
     async def _end_chunks(self, swept: Swept) -> None:
         """End the leases on chunks that nobody has ended in time, with what is not recorded."""
-        more = True
-        while more:
+        holder = new_token()
+        for _ in range(PAGES_OF_CHUNKS):
             overdue = await chunks.overdue(self.db, CHUNKS)
             for lease in overdue:
-                chunk = lease.chunk
-                if left := await chunks.unrecorded(self.db, chunk):
-                    await self._expire(chunk.lane, chunk.channel, left, swept, chunk.token)
-                await chunks.end(self.db, chunk.token, lease.holder)
-            more = len(overdue) == CHUNKS
+                if await chunks.seize(self.db, lease, holder):
+                    await self._end_chunk(lease.chunk, holder, swept)
+            if len(overdue) < CHUNKS:
+                return
+
+    async def _end_chunk(self, chunk: Chunk, holder: str, swept: Swept) -> None:
+        if left := await chunks.unrecorded(self.db, chunk):
+            await self._expire(chunk.lane, chunk.channel, left, swept, chunk.token)
+        await chunks.end(self.db, chunk.token, holder)
 
     async def _end_leases(self, swept: Swept) -> None:
         """End what has ended since the last sweep that could: that takes no broker, and no room.
@@ -213,17 +219,17 @@ class Sweeper:
         if due.overdue:
             await self._expire(lane, channel, due.overdue, swept)
         leased = await chunks.void(self.db, due.chunked)
-        held: list[UUID] = []
-        for token, ids in due.chunked.items():
-            (held if token in leased else due.together).extend(ids)
-        waiting = due.together + due.alone
+        held = [i for token in leased for i in due.chunked[token]]
+        free = [i for token in due.chunked.keys() - leased for i in due.chunked[token]]
+        together = due.together + free
+        waiting = together + due.alone
         if not waiting + held:
             return
         await sweeping.move_forward(
             self.db, waiting + held, settings.grace, settings.grace_cap, leased
         )
-        if due.together:
-            await self.publisher.publish(channel, lane, due.together)
+        if together:
+            await self.publisher.publish(channel, lane, together)
         if due.alone:
             await self.publisher.publish(channel, lane, due.alone, alone=True)
         lost = len(waiting) - due.failed - due.deferred

@@ -193,10 +193,13 @@ class LaneRunner:
             # sweep publishes the ids again, and the messages must not hold up the prefetch window.
             batch.unfinished = self._stopping and bool(sending.released)
             await self._leases.end(
-                lease, sending.released, recorded=all(recorded) and not sending.unknown
+                lease,
+                sending.released,
+                recorded=all(recorded) and not sending.unknown,
+                comes_again=batch.unfinished,
             )
         else:
-            await self._leases.end(lease, (), recorded=True)
+            await self._leases.end(lease, (), recorded=True, comes_again=False)
         batch.finish()
 
     async def _loaded(self, claimed: Sequence[Claimed]) -> Loaded:

@@ -26,16 +26,18 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Lease:
-    """What of ``ids`` is held under ``token``, and until when (monotonic) a send may start.
+    """What of ``ids`` is held by ``holder``, and until when (monotonic) a send may start.
 
-    ``chunk`` is None where each has a claim of its own.
+    ``holder`` is a token: of the claims, or of who holds the lease on ``chunk``. ``refused``: the
+    chunk is somebody else's.
     """
 
-    token: str
+    holder: str
     ids: Sequence[UUID]
     chunk: Chunk | None = None
     claimed: list[Claimed] = field(default_factory=list)
     last_start: float = 0.0
+    refused: bool = False
 
 
 class Leases:
@@ -59,7 +61,7 @@ class Leases:
                 for earlier in unsure:
                     await self._give_back(earlier)
                 unsure.clear()
-                lease.claimed = await self._claim(lease, alone=alone)
+                await self._claim(lease, alone=alone)
             except StoreUnavailableError as error:
                 unsure.append(lease)
                 channel = settings.channel.value
@@ -72,32 +74,42 @@ class Leases:
                 )
                 return lease
 
-    async def _claim(self, lease: Lease, *, alone: bool) -> list[Claimed]:
-        span = timedelta(seconds=self._settings.lease)
-        if lease.chunk is not None:
-            return await chunks.take(self._db, lease.chunk, lease.token, span)
-        return await claims.claim(self._db, lease.ids, lease.token, span, alone=alone)
+    async def _claim(self, lease: Lease, *, alone: bool) -> None:
+        span, holder = timedelta(seconds=self._settings.lease), lease.holder
+        if lease.chunk is None:
+            lease.claimed = await claims.claim(self._db, lease.ids, holder, span, alone=alone)
+            return
+        taken = await chunks.take(self._db, lease.chunk, holder, span)
+        lease.claimed, lease.refused = taken or [], taken is None
 
     async def _give_back(self, lease: Lease) -> None:
         """What may be held though no answer came; nothing was sent."""
         if lease.chunk is not None:
-            await chunks.end(self._db, lease.chunk.token, lease.token)
+            await chunks.end(self._db, lease.chunk.token, lease.holder)
         else:
-            await claims.release(self._db, lease.ids, lease.token)
+            await claims.release(self._db, lease.ids, lease.holder)
 
-    async def end(self, lease: Lease, unsent: Sequence[UUID], *, recorded: bool) -> None:
-        """Give back what was not sent. ``recorded``: what came of all the rest is written down.
+    async def end(
+        self, lease: Lease, unsent: Sequence[UUID], *, recorded: bool, comes_again: bool
+    ) -> None:
+        """Give back what was not sent.
 
-        What is not given back here ends with its lease, and the sweep takes it up then.
+        ``recorded``: what came of all the rest is written down. ``comes_again``: the message does,
+        and whoever has it then takes the chunk once more. What is not given back here ends with
+        its lease, and the sweep takes it up then.
         """
-        if unsent:
-            log.info("released_unsent", deliveries=len(unsent), channel=self._settings.channel)
         try:
-            if lease.chunk is None:
-                if unsent:
-                    await claims.release(self._db, unsent, lease.token)
-            elif recorded:
-                # All that is pending is to be had again; so nothing sent may still be pending.
-                await chunks.end(self._db, lease.chunk.token, lease.token)
+            if unsent and not (lease.chunk and recorded and comes_again):
+                log.info("released_unsent", deliveries=len(unsent), channel=self._settings.channel)
+                await self._release(lease, unsent)
+            # What is still in the chunk is to be had again: so nothing of it may have been sent.
+            if lease.chunk is not None and recorded and not lease.refused:
+                await chunks.end(self._db, lease.chunk.token, lease.holder)
         except StoreUnavailableError:
             log.warning("release_left_to_lease", deliveries=len(unsent))
+
+    async def _release(self, lease: Lease, unsent: Sequence[UUID]) -> None:
+        if lease.chunk is None:
+            await claims.release(self._db, unsent, lease.holder)
+        else:
+            await claims.release(self._db, unsent, lease.chunk.token, chunked=True)

@@ -66,8 +66,8 @@ def decode_ids(body: bytes) -> Ids:
     except (AttributeError, TypeError, ValueError):
         raise UndecodableMessageError("expected every one of 'ids' to be a UUID") from None
     chunk = document.get("chunk")
-    if chunk is not None and not isinstance(chunk, str):
-        raise UndecodableMessageError("expected 'chunk' to be a string")
+    if chunk is not None and not (isinstance(chunk, str) and chunk):
+        raise UndecodableMessageError("expected 'chunk' to be a token")
     return Ids(ids, alone=document.get("alone") is True, chunk=chunk)
 
 
@@ -88,7 +88,7 @@ def decode_event(body: bytes) -> InboxEvent:
         raise UndecodableMessageError("expected pairs of a hash and a delivery's id") from None
 
 
-def chunks(ids: Sequence[UUID | bytes], size: int) -> Iterator[Sequence[UUID | bytes]]:
+def parts(ids: Sequence[UUID | bytes], size: int) -> Iterator[Sequence[UUID | bytes]]:
     """``ids`` in slices of at most ``size``."""
     for start in range(0, len(ids), size):
         yield ids[start : start + size]

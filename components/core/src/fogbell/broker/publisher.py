@@ -12,7 +12,7 @@ from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel, AbstractConnection
 
 from fogbell.broker.connection import BrokerUnavailableError, broker_errors, supervise
-from fogbell.broker.messages import InboxEvent, chunks, encode_event, encode_ids
+from fogbell.broker.messages import InboxEvent, encode_event, encode_ids, parts
 from fogbell.broker.topology import Topology, declare, declare_events
 from fogbell.model.status import Channel, Lane
 
@@ -83,7 +83,7 @@ class Publisher:
         """
         queue = self._topology.queue(channel, lane)
         size = 1 if alone else IDS_A_MESSAGE[lane]
-        bodies = [encode_ids(chunk, alone=alone) for chunk in chunks(ids, size)]
+        bodies = [encode_ids(part, alone=alone) for part in parts(ids, size)]
         return all(await asyncio.gather(*(self._confirmed(queue, body) for body in bodies)))
 
     async def publish_chunk(

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from uuid import UUID
 
-from fogbell.broker.messages import chunks
+from fogbell.broker.messages import parts
 from fogbell.broker.publisher import IDS_A_MESSAGE
 from fogbell.model.delivery import Alike, NewDelivery
 from fogbell.model.status import Channel, DeliveryStatus, Lane
@@ -28,7 +28,7 @@ def chunked(new: Sequence[NewDelivery]) -> list[NewDelivery]:
             pending.setdefault(delivery.channel, []).append(delivery.id)
     tokens: dict[UUID | bytes, str] = {}
     for ids in pending.values():
-        for chunk in chunks(ids, MOST):
+        for chunk in parts(ids, MOST):
             if len(chunk) >= LEAST:
                 tokens |= dict.fromkeys(chunk, new_token())
     return [replace(d, chunk=tokens[d.id]) if d.id in tokens else d for d in new]

@@ -4,6 +4,7 @@ The mark stops the expansion and every claim to come. ``cancelling`` stays on th
 the last page is done: whoever comes by, a request or a sweep, goes on where another one stopped.
 """
 
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -62,9 +63,9 @@ async def settle(
         return False
     # In this order: once the expansion has ended, nothing is inserted behind the last page.
     expanded = await _expanded(db, notification_id)
-    leased: set[str] = set()
+    seen = _Chunks()
     while pages is None or pages > 0:
-        if await _settle_page(db, notification_id, leased) < PAGE:
+        if await _settle_page(db, notification_id, seen) < PAGE:
             return expanded and await _finish(db, notification_id, look_after)
         pages = None if pages is None else pages - 1
     return False
@@ -93,17 +94,32 @@ async def _expanded(db: Database, notification_id: UUID) -> bool:
     return await db.notifications.find_one(ended, {"_id": True}) is not None
 
 
-@store_call
-async def _settle_page(db: Database, notification_id: UUID, leased: set[str]) -> int:
-    """Settle a page; returns how many there were to settle.
+@dataclass(slots=True)
+class _Chunks:
+    """The chunks of the pages so far; ids are hashes, so a chunk is on many pages.
 
-    What somebody sends under a chunk's lease is left to them; such chunks are added to ``leased``.
+    What somebody sends under a lease is left to them. The others are void, and nobody's.
     """
+
+    leased: set[str] = field(default_factory=set)
+    void: set[str] = field(default_factory=set)
+
+    async def look(self, db: Database, tokens: set[str]) -> None:
+        """Tell the new ones of ``tokens`` apart."""
+        new = tokens - self.void - self.leased
+        leased = await chunks.void(db, new)
+        self.leased |= leased
+        self.void |= new - leased
+
+
+@store_call
+async def _settle_page(db: Database, notification_id: UUID, seen: _Chunks) -> int:
+    """Settle a page; returns how many there were to settle."""
     cursor = (
         db.deliveries.find(
             {
                 "notification_id": notification_id,
-                "chunk": {"$nin": sorted(leased)},
+                "chunk": {"$nin": sorted(seen.leased)},
                 **undelivered(_UNSENT),
             },
             {"chunk": True},
@@ -112,8 +128,8 @@ async def _settle_page(db: Database, notification_id: UUID, leased: set[str]) ->
         .hint(OUTSTANDING_KEYS)
     )
     found = await cursor.to_list(None)
-    leased |= await chunks.void(db, {d["chunk"] for d in found if "chunk" in d})
-    if ids := [d["_id"] for d in found if d.get("chunk") not in leased]:
+    await seen.look(db, {d["chunk"] for d in found if "chunk" in d})
+    if ids := [d["_id"] for d in found if d.get("chunk") not in seen.leased]:
         await db.deliveries.update_many(
             {"_id": {"$in": ids}, "status": {"$in": _UNSENT}},
             [

@@ -6,10 +6,11 @@ on that token: one small document, which nobody else can insert. The deliveries 
 until they are recorded; ``chunk`` is what records are fenced by, and every write that moves a
 delivery on removes it. A delivery without it is claimed by itself (`fogbell.store.claims`).
 
-A lease is taken once and never extended. It ends when all that was begun under it is recorded
-(`end`), or when its time is over: then the sweep ends what is left of it, as it does with claims.
-What has to be had by itself before that (the sweep publishes it again, its notification is
-cancelled) is taken out of a chunk only once nobody can take its lease any more (`void`).
+The token is the same for whoever holds the chunk after one another. So a lease is ended (`end`)
+only once all that was begun under it is recorded, and is never extended. When its time is over the
+sweep takes it over (`seize`) and ends what is left of it, as it does with claims. What has to be
+had by itself before that (the sweep publishes it again, its notification is cancelled) is taken
+out of a chunk only once nobody can take its lease any more (`void`).
 """
 
 from collections.abc import Collection, Sequence
@@ -38,8 +39,8 @@ class Chunk:
 
 
 @store_call
-async def take(db: Database, chunk: Chunk, holder: str, lease: timedelta) -> list[Claimed]:
-    """Take the lease on ``chunk`` and read what is left of it: nothing where somebody was first.
+async def take(db: Database, chunk: Chunk, holder: str, lease: timedelta) -> list[Claimed] | None:
+    """Take the lease on ``chunk`` and read what is left of it; None where somebody was first.
 
     ``holder`` is fresh for each call. As with a claim, an error does not mean that it was not
     taken: give it back with `end` before the next try.
@@ -56,7 +57,7 @@ async def take(db: Database, chunk: Chunk, holder: str, lease: timedelta) -> lis
             {"_id": chunk.token, "holder": holder}, [{"$set": fields}], upsert=True
         )
     except DuplicateKeyError:
-        return []
+        return None
     cursor = db.deliveries.find(_left(chunk), CLAIMED_FIELDS)
     documents = await cursor.to_list(None)
     return [claimed_value(document, chunk.token, chunked=True) for document in documents]
@@ -79,20 +80,26 @@ async def void(db: Database, tokens: Collection[str]) -> set[str]:
     """
     if not tokens:
         return set()
-    wanted = list(tokens)
+    # Of two who insert a void at the same moment one is refused, too. The second time it finds it.
+    refused = await _void(db, list(tokens))
+    return set(await _void(db, refused)) if refused else set()
+
+
+async def _void(db: Database, tokens: list[str]) -> list[str]:
+    """Those that are there, and not void (yet)."""
     updates = [
         UpdateOne(
             {"_id": token, "holder": {"$exists": False}},
             [{"$set": {"void_at": {"$ifNull": ["$void_at", "$$NOW"]}}}],
             upsert=True,
         )
-        for token in wanted
+        for token in tokens
     ]
     try:
         await db.chunks.bulk_write(updates, ordered=False)
     except BulkWriteError as error:
-        return {wanted[index] for index in duplicates(error)}
-    return set()
+        return [tokens[index] for index in duplicates(error)]
+    return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +127,24 @@ async def overdue(db: Database, limit: int) -> list[Overdue]:
         )
         for d in await cursor.to_list(None)
     ]
+
+
+@store_call
+async def seize(db: Database, lease: Overdue, holder: str) -> bool:
+    """Take an overdue lease over, so that nobody else ends it, or has it after its end.
+
+    False where its holder has ended it meanwhile. It stays overdue: should this process end, the
+    next sweep takes it over in turn.
+    """
+    result = await db.chunks.update_one(
+        {
+            "_id": lease.chunk.token,
+            "holder": lease.holder,
+            "$expr": {"$lte": ["$until", "$$NOW"]},
+        },
+        {"$set": {"holder": holder}},
+    )
+    return bool(result.matched_count)
 
 
 @store_call

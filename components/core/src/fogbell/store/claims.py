@@ -138,15 +138,20 @@ def fence(token: str, *, chunked: bool) -> Document:
 
 @store_call
 async def release(
-    db: Database, ids: Sequence[UUID], token: str, *, after: timedelta = timedelta(0)
+    db: Database,
+    ids: Sequence[UUID],
+    token: str,
+    *,
+    after: timedelta = timedelta(0),
+    chunked: bool = False,
 ) -> int:
     """Give back what ``token`` holds of ``ids``, unsent: no attempt is counted.
 
-    The sweep looks at them again ``after`` that time, unless a message reaches a worker before.
-    Returns how many were given back.
+    What is ``chunked`` leaves the chunk that ``token`` stands for. The sweep looks at them again
+    ``after`` that time, unless a message reaches a worker before. Returns how many were given back.
     """
     result = await db.deliveries.update_many(
-        {"_id": {"$in": list(ids)}, **fence(token, chunked=False)},
+        {"_id": {"$in": list(ids)}, **fence(token, chunked=chunked)},
         [
             {
                 "$set": {
@@ -154,7 +159,7 @@ async def release(
                     "sweep_at": {"$add": ["$$NOW", milliseconds(after)]},
                 }
             },
-            {"$unset": ["owner", "alone"]},
+            {"$unset": ["owner", "alone", "chunk"]},
         ],
     )
     return int(result.modified_count)

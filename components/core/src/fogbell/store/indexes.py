@@ -132,7 +132,7 @@ RATE_LIMITS = [
 
 CHUNKS = [
     # Which leases are over? Ended ones are deleted: there are as many as batches under way.
-    IndexModel([("until", ASCENDING)], name="until"),
+    _index("until", ("until", ASCENDING), partial={"until": {"$exists": True}}),
     # Which can be forgotten? What is left of a chunk by then can be taken, or made void, again.
     IndexModel([("void_at", ASCENDING)], name="void_at", expireAfterSeconds=7 * 24 * 3600),
 ]

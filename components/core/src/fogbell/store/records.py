@@ -127,7 +127,7 @@ def _pipeline(delivery: Claimed, change: _Change) -> list[Document]:
     """Under a chunk's lease it writes as well what a claim of its own would have written."""
     fields, unset = change
     if delivery.chunked:
-        fields = fields | {"owner": delivery.token, "claims": ONE_CLAIM_MORE}
+        fields = fields | {"owner": {"$literal": delivery.token}, "claims": ONE_CLAIM_MORE}
         unset = (*unset, "chunk")
     return [{"$set": fields}, {"$unset": list(unset)}]
 

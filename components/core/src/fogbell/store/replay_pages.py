@@ -24,7 +24,7 @@ from fogbell.store.replaying import Replay, Selection
 PAGE = 1_000
 
 _BY_ID = [("_id", ASCENDING)]
-_OVER = ("settled_at", "reason", "not_before", "alone", "releases", "owner", "lost_owner")
+_OVER = ("settled_at", "reason", "not_before", "alone", "releases", "owner", "lost_owner", "chunk")
 """What belongs to the end that a replayed delivery had. `lost_leases` stays: it is tried alone."""
 
 

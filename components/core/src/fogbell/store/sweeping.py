@@ -148,7 +148,7 @@ async def move_forward(
     nothing to claim. Out of their chunks are taken all but those of ``leased``; of the others
     nobody can take the lease any more (`fogbell.store.chunks.void`).
     """
-    in_chunk = {"$in": ["$chunk", list(leased)]}
+    in_chunk = {"$in": ["$chunk", {"$literal": list(leased)}]}
     result = await db.deliveries.update_many(
         {
             "_id": {"$in": list(ids)},
@@ -159,7 +159,7 @@ async def move_forward(
             {
                 "$set": {
                     "sweep_at": {"$add": ["$$NOW", _doubled(grace, cap)]},
-                    "releases": {"$add": [_releases(), 1]},
+                    "releases": {"$add": [_releases(), {"$cond": [in_chunk, 0, 1]}]},
                     "chunk": {"$cond": [in_chunk, "$chunk", "$$REMOVE"]},
                 }
             }
@@ -205,7 +205,7 @@ async def expire_leases(
         "reason": {"$cond": [poisonous, "lost_leases", Outcome.LEASE_EXPIRED.value]},
         "lost_alone": lost_alone,
         "lost_leases": {"$add": [{"$ifNull": ["$lost_leases", 0]}, 1]},
-        "lost_owner": "$owner" if chunk is None else chunk,
+        "lost_owner": "$owner" if chunk is None else {"$literal": chunk},
         "not_before": "$$NOW",
         "settled_at": {"$cond": [poisonous, "$$NOW", "$$REMOVE"]},
         "sweep_at": {"$cond": [poisonous, "$$REMOVE", {"$add": ["$$NOW", milliseconds(grace)]}]},
