@@ -7,13 +7,14 @@ import signal
 import socket
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import structlog
 import uvicorn
 from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from fogbell_intake.gathering import GatheringTransport
 from fogbell_intake.limits import MAX_HEAD
 from fogbell_intake.parsing import BODY_IS_HERE
 from fogbell_intake.settings import HttpSettings
@@ -31,10 +32,18 @@ _HEAD_TOO_LARGE = (
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Refuses request heads beyond `MAX_HEAD` bytes; httptools itself would gather any amount."""
+    """Refuses request heads beyond `MAX_HEAD` bytes; httptools itself would gather any amount.
+
+    It answers by a `GatheringTransport`.
+    """
 
     _head = 0
     _in_body = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Put what gathers an answer's pieces before the transport."""
+        gathering = GatheringTransport(cast("asyncio.Transport", transport), self.loop)
+        super().connection_made(gathering)
 
     def data_received(self, data: bytes) -> None:
         """Count what belongs to a head that is not complete."""
