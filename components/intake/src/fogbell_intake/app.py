@@ -10,6 +10,8 @@ import structlog
 from starlette.applications import Starlette
 from starlette.datastructures import State
 from starlette.middleware import Middleware
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.types import ASGIApp
 
 from fogbell.broker import EventListener
 from fogbell.connections import Connections
@@ -30,7 +32,7 @@ from fogbell_intake.middleware import RequestMiddleware
 from fogbell_intake.posting import Lookups, PostingSettings
 from fogbell_intake.previews import PREVIEWS_AT_ONCE
 from fogbell_intake.routes import TABLE
-from fogbell_intake.routing import starlette_routes
+from fogbell_intake.routing import StraightRoutes, starlette_routes
 from fogbell_intake.settings import IntakeSettings
 from fogbell_intake.submitting import Submitter
 from fogbell_intake.tokens import TokenSigner
@@ -44,6 +46,17 @@ CLOCK_PAUSE = 30.0
 log = structlog.get_logger(__name__)
 
 
+class Application(Starlette):
+    """Starlette without its outermost layer: round `RequestMiddleware` nothing is left to catch."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """As Starlette's otherwise; called once, at the first request."""
+        app: ASGIApp = ExceptionMiddleware(self.router, self.exception_handlers)
+        for layer in reversed(self.user_middleware):
+            app = layer.cls(app, *layer.args, **layer.kwargs)
+        return app
+
+
 def create_app(settings: IntakeSettings) -> Starlette:
     """The ASGI application; opens connections only when its lifespan starts."""
 
@@ -53,11 +66,12 @@ def create_app(settings: IntakeSettings) -> Starlette:
             await _open(app, settings, stack)
             yield
 
-    app = Starlette(
+    app = Application(
         routes=starlette_routes(TABLE),
         middleware=[
             Middleware(RequestMiddleware, access_log=settings.http.access_log),
             Middleware(InboxCors, origins=settings.inbox.cors_origins),
+            Middleware(StraightRoutes, table=TABLE),
         ],
         exception_handlers=dict.fromkeys(problems.HANDLED, problems.handle),
         lifespan=lifespan,

@@ -25,6 +25,7 @@ _SAFETY: Final = (
     (b"cache-control", b"no-store"),
 )
 """As Starlette writes names: in lower case."""
+_SAFETY_NAMES: Final = frozenset(name for name, _ in _SAFETY)
 
 log = structlog.get_logger(__name__)
 
@@ -45,54 +46,54 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        await _Exchange(self._app, self._access_log).run(scope, receive, send)
-
-
-class _Exchange:
-    """One request and its answer."""
-
-    def __init__(self, app: ASGIApp, access_log: bool) -> None:
-        self._app = app
-        self._access_log = access_log
-        self._status: int | None = None
-
-    async def run(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
-        request_id = _request_id(scope)
-        state = scope.setdefault("state", {})
-        state["request_id"] = request_id
-        structlog.contextvars.bind_contextvars(request_id=request_id)
-
-        async def send_on(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                self._status = message["status"]
-                _add_headers(message, request_id)
-            await send(message)
-
+        answer = _Answer(send, _request_id(scope))
+        scope.setdefault("state", {})["request_id"] = answer.request_id
+        structlog.contextvars.bind_contextvars(request_id=answer.request_id)
         try:
-            await self._app(scope, receive, send_on)
+            await self._app(scope, receive, answer.send)
         except Exception as error:
-            await self._fail(error, Request(scope, receive, send_on), request_id)
+            await _fail(error, Request(scope, receive, answer.send), answer)
         finally:
-            self._log_access(scope, perf_counter() - started)
+            if self._access_log and scope["path"] not in _QUIET:
+                _log_access(scope, answer.status, perf_counter() - started)
 
-    async def _fail(self, error: Exception, request: Request, request_id: str) -> None:
-        # The message is left out: drivers and validators put what was sent into theirs.
-        log.error("request.failed", exc_info=error)
-        if self._status is None:
-            problem = Problem(types.INTERNAL, "Fogbell failed; its log has more.")
-            await problem.response(request_id)(request.scope, request.receive, request._send)  # noqa: SLF001
 
-    def _log_access(self, scope: Scope, seconds: float) -> None:
-        if not self._access_log or scope["path"] in _QUIET:
-            return
-        log.info(
-            "request",
-            method=scope["method"],
-            route=scope["state"].get("route", "unmatched"),
-            status=self._status,
-            seconds=round(seconds, 4),
-        )
+class _Answer:
+    """What is sent of one answer, and its status once it has begun."""
+
+    __slots__ = ("_send", "request_id", "status")
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self.request_id = request_id
+        self.status: int | None = None
+
+    async def send(self, message: Message) -> None:
+        """Pass it on, with what every answer's head has."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            _add_headers(message, self.request_id)
+        await self._send(message)
+
+
+async def _fail(error: Exception, request: Request, answer: _Answer) -> None:
+    # The message is left out: drivers and validators put what was sent into theirs.
+    log.error("request.failed", exc_info=error)
+    if answer.status is None:
+        problem = Problem(types.INTERNAL, "Fogbell failed; its log has more.")
+        response = problem.response(answer.request_id)
+        await response(request.scope, request.receive, answer.send)
+
+
+def _log_access(scope: Scope, status: int | None, seconds: float) -> None:
+    log.info(
+        "request",
+        method=scope["method"],
+        route=scope["state"].get("route", "unmatched"),
+        status=status,
+        seconds=round(seconds, 4),
+    )
 
 
 def _request_id(scope: Scope) -> str:
@@ -105,5 +106,8 @@ def _request_id(scope: Scope) -> str:
 def _add_headers(message: Message, request_id: str) -> None:
     headers = message["headers"]
     present = {name for name, _ in headers}
-    headers += [header for header in _SAFETY if header[0] not in present]
+    if present.isdisjoint(_SAFETY_NAMES):
+        headers += _SAFETY
+    else:
+        headers += [header for header in _SAFETY if header[0] not in present]
     headers.append((b"x-request-id", request_id.encode()))
