@@ -96,10 +96,11 @@ async def read_body(request: Request, limit: int = MAX_BODY) -> bytes:
         )
     if len(announced) > 18 or int(announced) > limit:
         raise _too_large(limit)
+    if BODY_IS_HERE in request.scope:
+        return await _received(request, limit)
     body = bytearray()
     try:
-        # Most bodies come with their head: a timer costs more than to read those.
-        async with asyncio.timeout(None if BODY_IS_HERE in request.scope else BODY_TIMEOUT):
+        async with asyncio.timeout(BODY_TIMEOUT):
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > limit:
@@ -108,8 +109,23 @@ async def read_body(request: Request, limit: int = MAX_BODY) -> bytes:
         detail = f"The body did not arrive within {BODY_TIMEOUT:.0f} seconds. Repeat it."
         raise Problem(types.REQUEST_TIMEOUT, detail) from None
     except ClientDisconnect:
-        raise Problem(types.MALFORMED_REQUEST, "The body was cut off.") from None
+        raise _cut_off() from None
     return bytes(body)
+
+
+async def _received(request: Request, limit: int) -> bytes:
+    """A body that is here: one message. Most are, and a timer and a stream cost more than that."""
+    message = await request.receive()
+    if message["type"] != "http.request":
+        raise _cut_off()
+    body: bytes = message["body"]
+    if len(body) > limit:
+        raise _too_large(limit)
+    return body
+
+
+def _cut_off() -> Problem:
+    return Problem(types.MALFORMED_REQUEST, "The body was cut off.")
 
 
 def _too_large(limit: int) -> Problem:

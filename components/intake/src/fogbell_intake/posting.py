@@ -59,12 +59,13 @@ class PostingSettings:
 class Post:
     """One checked request: who posts what, under which idempotency key.
 
+    ``request_hash``: of the canonical body, where there is a key to compare it under.
     ``reports``: which of its events the caller's app wants to be told.
     """
 
     caller: Caller
     body: NotificationBody
-    request_hash: bytes
+    request_hash: bytes | None = None
     idempotency_key: str | None = None
     reports: frozenset[EventType] = frozenset()
 
@@ -276,19 +277,23 @@ def _later(notification: Notification, now: datetime, settings: PostingSettings)
 def _at_once(
     notification: Notification, new: list[NewDelivery], now: datetime, settings: PostingSettings
 ) -> Accept:
+    by_channel: dict[str, int] = {}
+    for delivery in new:
+        by_channel[delivery.channel.value] = by_channel.get(delivery.channel.value, 0) + 1
+    expanded = replace(
+        notification, expanded_at=now, expected=len(new), expected_by_channel=by_channel
+    )
+    if not all(delivery.status.settled for delivery in new):
+        return Accept(expanded, new, now + settings.look_after, expanded.status(now))
+    reached = progress.summed(_counted(new))
+    settled = replace(expanded, settled_at=now)
+    frozen: dict[str, Any] = progress.frozen_fields(reached, now, settings.keep)
+    return Accept(settled, new, None, settled.status(now), frozen)
+
+
+def _counted(new: Sequence[NewDelivery]) -> dict[Channel, dict[DeliveryStatus, int]]:
     counts: dict[Channel, dict[DeliveryStatus, int]] = {}
     for delivery in new:
         statuses = counts.setdefault(delivery.channel, {})
         statuses[delivery.status] = statuses.get(delivery.status, 0) + 1
-    expanded = replace(
-        notification,
-        expanded_at=now,
-        expected=len(new),
-        expected_by_channel={c.value: sum(s.values()) for c, s in counts.items()},
-    )
-    reached = progress.summed(counts)
-    if reached.outstanding:
-        return Accept(expanded, new, now + settings.look_after, expanded.status(now))
-    settled = replace(expanded, settled_at=now)
-    frozen: dict[str, Any] = progress.frozen_fields(reached, now, settings.keep)
-    return Accept(settled, new, None, settled.status(now), frozen)
+    return counts

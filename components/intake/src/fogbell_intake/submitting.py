@@ -37,7 +37,8 @@ class Submitter:
     async def ready(self, caller: Caller, raw: dict[str, Any], key: str | None) -> Ready:
         """Check a post and plan what is to be stored; raises a 422 `Problem`."""
         body, reports = validate(NotificationBody, raw), await self.wanted.of(caller.app)
-        post = Post(caller, body, request_hash(raw), key, reports)
+        hashed = None if key is None else request_hash(raw)
+        post = Post(caller, body, hashed, key, reports)
         try:
             accept = await prepare(self.lookups, post, self.settings, self.metrics.unknown_variable)
         except Problem:

@@ -6,8 +6,8 @@ The driver looks for a primary for as long as an operation may take (with ``time
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
 from time import monotonic
+from types import TracebackType
 
 from pymongo.errors import PyMongoError
 
@@ -35,26 +35,24 @@ class Presence:
         self._away = False
         self._scopes: set[asyncio.Timeout] = set()
 
-    @contextlib.asynccontextmanager
-    async def needed(self) -> AsyncIterator[None]:
+    def needed(self) -> "_Needed":
         """A block that is left when MongoDB is away for longer than the patience.
 
         Raises `StoreUnavailableError` then, and at once where it is away already. What the block
         asked MongoDB for may have been applied.
         """
+        return _Needed(self)
+
+    def _enter(self, scope: asyncio.Timeout) -> None:
         if self._away:
-            raise self._db.away(_AWAY)
-        scope = asyncio.timeout(None)
-        try:
-            async with scope:
-                self._scopes.add(scope)
-                yield
-        except TimeoutError as error:
-            if scope.expired():
-                raise self._db.away(_AWAY) from error
-            raise
-        finally:
-            self._scopes.discard(scope)
+            raise self._gone()
+        self._scopes.add(scope)
+
+    def _leave(self, scope: asyncio.Timeout) -> None:
+        self._scopes.discard(scope)
+
+    def _gone(self) -> StoreUnavailableError:
+        return self._db.away(_AWAY)
 
     async def watch(self) -> None:
         """Look for a primary, for ever."""
@@ -78,3 +76,31 @@ class Presence:
             for scope in self._scopes:
                 if not scope.expired():
                     scope.reschedule(asyncio.get_running_loop().time())
+
+
+class _Needed:
+    """`Presence.needed`. Each request enters one, and a generator's would cost twice as much."""
+
+    __slots__ = ("_presence", "_scope")
+
+    def __init__(self, presence: Presence) -> None:
+        self._presence = presence
+        self._scope = asyncio.timeout(None)
+
+    async def __aenter__(self) -> None:
+        self._presence._enter(self._scope)  # noqa: SLF001 - a part of it
+        await self._scope.__aenter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._presence._leave(self._scope)  # noqa: SLF001
+        try:
+            await self._scope.__aexit__(kind, error, trace)
+        except TimeoutError as late:
+            raise self._presence._gone() from late  # noqa: SLF001
+        if isinstance(error, TimeoutError) and self._scope.expired():
+            raise self._presence._gone() from error  # noqa: SLF001

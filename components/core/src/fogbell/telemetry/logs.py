@@ -4,6 +4,7 @@ Logs carry delivery, notification and request ids, never addresses or content. M
 like an address or a secret is the last line of defence, not the first.
 """
 
+import json
 import logging
 import re
 import sys
@@ -48,7 +49,7 @@ def configure_logging(component: str, level: str, fmt: str) -> None:
         mask,
     ]
     renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer(sort_keys=True)
+        _as_json
         if fmt == "json"
         else structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     )
@@ -72,6 +73,14 @@ def configure_logging(component: str, level: str, fmt: str) -> None:
     root.setLevel(level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+# Made once: structlog's own renderer makes an encoder for each line.
+_JSON = json.JSONEncoder(sort_keys=True, default=repr)
+
+
+def _as_json(_logger: object, _method: str, event: Event) -> str:
+    return _JSON.encode(event)
 
 
 class _Writer(structlog.WriteLogger):

@@ -4,6 +4,7 @@ import re
 from uuid import UUID
 
 import structlog
+from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -17,6 +18,7 @@ from fogbell_intake.bodies import NotificationBody
 from fogbell_intake.cursors import decode_cursor, encode_cursor
 from fogbell_intake.describing import PAGE, About, Body, Parameter, one_of, uuid_in_path
 from fogbell_intake.parsing import (
+    JSON,
     choice,
     json_object,
     page_limit,
@@ -41,7 +43,7 @@ async def post(request: Request) -> Response:
     headers = {"Location": shown["links"]["self"]}
     if answer.replayed:
         headers["Idempotent-Replayed"] = "true"
-    return JSONResponse(shown, status_code=202, headers=headers)
+    return Response(to_json(shown), 202, headers, JSON)
 
 
 def _idempotency_key(request: Request) -> str | None:
