@@ -3,6 +3,8 @@
 import asyncio
 import functools
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
@@ -45,6 +47,9 @@ COUNT_TIMEOUT = 120.0
 """How long a background count of a whole run may take, in seconds (measured: 5 us a delivery)."""
 
 CLOSE_TIMEOUT = 0.5
+
+THREADS = 16
+"""Trips at once of `Database.in_thread`; a thread is started when it is first needed."""
 
 _GOING_AWAY = frozenset({91, 189, 10058, 10107, 11600, 11602, 13435, 13436})
 """What a node answers that stops or is no primary any more ("Retryable Writes" specification)."""
@@ -185,6 +190,8 @@ class Database:
             write_concern=WriteConcern(w="majority", j=True),
             read_concern=ReadConcern("majority"),
         )
+        # Its own: the loop's default threads may all wait for the DNS.
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="fogbell-store")
         self.clock = Clock()
         self._login_refused: int | None = None
         self.recipients: Collection = self.handle["recipients"]
@@ -210,7 +217,9 @@ class Database:
         to MongoDB. Cancelled, ``work`` goes on; its result is lost.
         """
         beneath = cast("SyncDatabase", self.handle.delegate)
-        return await asyncio.to_thread(work, beneath, *args, **kwargs)
+        # The context holds the time that `pymongo.timeout` leaves.
+        call = functools.partial(copy_context().run, work, beneath, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
     async def ping(self, within: float = 2.0) -> None:
         """Ask the primary for its time and set the clock; raises `StoreUnavailableError`.
@@ -248,6 +257,7 @@ class Database:
         # It tells the server which sessions end, and would search 10 s for one that is away.
         with pymongo.timeout(CLOSE_TIMEOUT):
             self.client.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 @store_call

@@ -12,7 +12,7 @@ from fogbell.model.address import Addresses, AppriseAddress, PushAddress, Webhoo
 from fogbell.model.matching import conditions
 from fogbell.model.recipient import Reach, Recipient
 from fogbell.model.status import Channel
-from fogbell.store.database import Database, Document, store_call
+from fogbell.store.database import Database, Document, SyncDatabase, store_call
 from fogbell.store.deliveries import DUPLICATE_KEY
 from fogbell.store.indexes import GROUPS_KEYS
 
@@ -98,8 +98,12 @@ async def delete(db: Database, recipient_id: str) -> bool:
 @store_call
 async def read_many(db: Database, ids: Sequence[str]) -> dict[str, Recipient]:
     """Those of ``ids`` that exist: what a worker asks at every claim, never from a cache."""
-    cursor = db.recipients.find({"_id": {"$in": list(ids)}})
-    return {d["_id"]: recipient_value(d) for d in await cursor.to_list(None)}
+    return await db.in_thread(_read_many, list(ids))
+
+
+def _read_many(handle: SyncDatabase, ids: Sequence[str]) -> dict[str, Recipient]:
+    found = handle["recipients"].find({"_id": {"$in": ids}})
+    return {d["_id"]: recipient_value(d) for d in found}
 
 
 @store_call
