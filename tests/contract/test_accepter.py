@@ -22,7 +22,7 @@ from fogbell.store import notifications
 from fogbell.store.database import Database, StoreUnavailableError
 from fogbell.store.notifications import Accept
 from fogbell_intake import accepting
-from fogbell_intake.accepting import Accepted, Accepter, request_hash
+from fogbell_intake.accepting import Accepted, Accepter, Coming, request_hash
 from fogbell_local.servers import MongoServer
 
 TOPOLOGY = Topology("nowhere.")
@@ -30,11 +30,11 @@ TOPOLOGY = Topology("nowhere.")
 
 @contextlib.asynccontextmanager
 async def accepting_for(
-    db: Database, publisher: Publisher | None = None
+    db: Database, publisher: Publisher | None = None, coming: Coming | None = None
 ) -> AsyncIterator[Accepter]:
     """An accepter; without ``publisher`` every publish fails, which no post may notice."""
     unconnected = Publisher("amqp://127.0.0.1:1/", TOPOLOGY, name="t", count=lambda _: None)
-    accepter = Accepter(db, publisher or unconnected, GRACE)
+    accepter = Accepter(db, publisher or unconnected, GRACE, coming)
     yield accepter
     await accepter.close()
 
@@ -79,6 +79,42 @@ async def test_posts_that_come_during_a_commit_are_committed_together(db: Databa
     commits = [entry["ninserted"] for entry in entries if entry["op"] == "insert"]
     assert sum(commits) == 100
     assert len(commits) <= 3
+
+
+class _Coming:
+    """``asking`` posts that come once they are let."""
+
+    def __init__(self, asking: int) -> None:
+        self.asking = asking
+        self.waited = asyncio.Event()
+        self.here = asyncio.Event()
+
+    async def caught_up(self) -> None:
+        self.waited.set()
+        await self.here.wait()
+        self.asking = 0
+
+
+async def test_a_few_posts_wait_for_more_that_are_being_looked_up(db: Database) -> None:
+    coming = _Coming(2)
+    async with (
+        accepting_for(db, coming=coming) as accepter,
+        profiled(db, db.notifications) as entries,
+    ):
+        first = asyncio.create_task(accepter.accept(_post(db), keyed=False))
+        await coming.waited.wait()
+        others = asyncio.create_task(_all(accepter, [_post(db), _post(db)]))
+        await asyncio.sleep(0)
+        coming.here.set()
+        await asyncio.gather(first, others)
+    assert [entry["ninserted"] for entry in entries if entry["op"] == "insert"] == [3]
+
+
+async def test_posts_wait_for_no_more_than_they_are_themselves(db: Database) -> None:
+    coming = _Coming(1)
+    async with accepting_for(db, coming=coming) as accepter:
+        await accepter.accept(_post(db), keyed=False)
+    assert not coming.waited.is_set()
 
 
 async def test_a_commit_has_a_bounded_number_of_deliveries(

@@ -47,6 +47,22 @@ async def test_posts_that_come_during_a_lookup_share_the_next_one(db: Database) 
     assert len(entries) == 2
 
 
+async def test_it_has_caught_up_once_all_who_asked_by_then_are_answered(db: Database) -> None:
+    await _people(db, "ann")
+    shared = Directory(db)
+    await shared.caught_up()
+    first = asyncio.create_task(shared.read(["ann"]))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # the first is under way: its reader took it
+    second = asyncio.create_task(shared.read(["ann"]))
+    await asyncio.sleep(0)
+    assert shared.asking == 2
+    await shared.caught_up()
+    assert first.done()
+    assert second.done()
+    assert shared.asking == 0
+
+
 async def test_whoever_was_put_before_a_post_is_found_though_a_lookup_is_under_way(
     db: Database,
 ) -> None:

@@ -1,7 +1,8 @@
 """Group commit (protocol step 1): posts are stored in one transaction for all that wait.
 
 A lone post commits at once; while a commit is in flight, the next ones gather. There is no timer,
-so nothing is added to a lone post.
+so nothing is added to a lone post. A few wait for more that are just being looked up: those would
+else wait for a whole commit that does little.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import structlog
@@ -87,13 +88,34 @@ class _Waiting:
                 waiting.done.set_exception(error)
 
 
-class Accepter:
-    """Stores posts in groups and wakes the workers for them."""
+class Coming(Protocol):
+    """Posts that will be here within a moment, if nothing is wrong with them."""
 
-    def __init__(self, db: Database, publisher: Publisher, grace: timedelta) -> None:
+    @property
+    def asking(self) -> int:
+        """How many they are."""
+
+    async def caught_up(self) -> None:
+        """Return once those who come at present are here, or will not be."""
+
+
+class Accepter:
+    """Stores posts in groups and wakes the workers for them.
+
+    ``coming``: those that a commit may wait for.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        publisher: Publisher,
+        grace: timedelta,
+        coming: Coming | None = None,
+    ) -> None:
         self._db = db
         self._publisher = publisher
         self._grace = grace
+        self._coming = coming
         self._waiting: list[_Waiting] = []
         self._wake = asyncio.Event()
         self._closing = False
@@ -122,10 +144,17 @@ class Accepter:
     async def _run(self) -> None:
         while self._waiting or not self._closing:
             if self._waiting:
+                await self._gather()
                 await self._commit_next()
             else:
                 self._wake.clear()
                 await self._wake.wait()
+
+    async def _gather(self) -> None:
+        """Wait once for those who come, if they are more than those who wait."""
+        coming = self._coming
+        if coming is not None and len(self._waiting) < coming.asking:
+            await coming.caught_up()
 
     async def _commit_next(self) -> None:
         group = self._take()

@@ -160,12 +160,13 @@ def _open_posting(
         keep=settings.retention.retention().shortest,
         offered=settings.offered_channels,
     )
-    state.accepter = accepter = Accepter(state.database, state.publisher, grace)
+    directory = Directory(state.database)
+    state.accepter = accepter = Accepter(state.database, state.publisher, grace, directory)
     stack.push_async_callback(accepter.close)
     state.chores = Chores()
     stack.push_async_callback(state.chores.close)
     state.wanted = WantedEvents(state.database)
-    lookups = Lookups(state.database, Directory(state.database))
+    lookups = Lookups(state.database, directory)
     state.submitter = Submitter(lookups, accepter, state.posting, state.metrics, state.wanted)
 
 

@@ -33,6 +33,7 @@ class Directory:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._waiting: list[_Waiting] = []
+        self._under_way: Sequence[_Waiting] = ()
         self._reader: asyncio.Task[None] | None = None
 
     async def read(self, ids: Collection[str]) -> Mapping[str, Recipient]:
@@ -44,11 +45,25 @@ class Directory:
             self._reader = asyncio.create_task(self._read_all())
         return await waiting.found
 
+    @property
+    def asking(self) -> int:
+        """How many posts wait for an answer."""
+        return len(self._under_way) + len(self._waiting)
+
+    async def caught_up(self) -> None:
+        """Return once everybody who asks at present is answered: one or two queries' time."""
+        last = (*self._under_way, *self._waiting)[-1:]
+        if last:
+            # One after the other: the last is answered last.
+            await asyncio.wait([last[0].found])
+
     async def _read_all(self) -> None:
         try:
             while group := self._take():
+                self._under_way = group
                 await self._answer(group)
         finally:
+            self._under_way = ()
             self._reader = None
 
     def _take(self) -> list[_Waiting]:
