@@ -5,6 +5,7 @@ library costs several times what a request costs the server, and would be what i
 """
 
 import asyncio
+import itertools
 import json
 import re
 import time
@@ -104,12 +105,18 @@ class Load:
         return len(self.latencies) / self.seconds
 
 
-async def load(port: int, requests: Sequence[bytes], concurrency: int, expected: int) -> Load:
+async def load(
+    ports: Sequence[int], requests: Sequence[bytes], concurrency: int, expected: int
+) -> Load:
     """Send ``requests`` over ``concurrency`` connections, each as soon as it has its last answer.
 
-    Raises RuntimeError at an answer of another status.
+    The connections are shared out over ``ports``, as a balancer would over replicas. Raises
+    RuntimeError at an answer of another status.
     """
-    connections = [await Connection.open(port) for _ in range(concurrency)]
+    connections = [
+        await Connection.open(port)
+        for port in itertools.islice(itertools.cycle(ports), concurrency)
+    ]
     left = iter(requests)
     result = Load()
 

@@ -8,8 +8,8 @@ class Sizes:
     """Counts of deliveries, unless they say otherwise.
 
     Peers get fewer than Fogbell, so that each case takes some seconds: rates are compared, not
-    times. ``workers`` are the numbers of processes to try, ``accept`` pairs
-    of a concurrency and a number of posts.
+    times. ``workers`` are the numbers of processes to try, ``intakes`` those of ``accept``. Its
+    triples are a concurrency, a number of posts for Fogbell and one for the handler.
     """
 
     rounds: int = 3
@@ -23,7 +23,12 @@ class Sizes:
     source_mails: int = 200_000
     machine: int = 100_000
     machine_workers: tuple[int, ...] = (1, 2)
-    accept: tuple[tuple[int, int], ...] = ((1, 500), (32, 6_000), (256, 10_000))
+    accept: tuple[tuple[int, int, int], ...] = (
+        (1, 500, 500),
+        (32, 6_000, 3_000),
+        (256, 10_000, 4_000),
+    )
+    intakes: tuple[int, ...] = (1, 2)
     isolation_bulk: int = 200_000
     isolation_posts: int = 500
     streams: int = 1_000
@@ -47,7 +52,8 @@ SHORT = Sizes(
     source_mails=500,
     machine=300,
     machine_workers=(1,),
-    accept=((32, 100),),
+    accept=((32, 100, 50),),
+    intakes=(2,),
     isolation_bulk=1_000,
     isolation_posts=20,
     streams=20,
