@@ -24,6 +24,7 @@ from fogbell.model.status import Lane
 from fogbell.store import notifications
 from fogbell.store.database import Database, StoreUnavailableError
 from fogbell.store.notifications import Accept, AcceptConflictError, Stored
+from fogbell.together import together
 
 MOST_POSTS = 512
 """Posts a commit: a transaction should stay small, and its locks short."""
@@ -246,10 +247,15 @@ class Accepter:
                 to_expand.append(post.notification.id)
             if post.deliveries:
                 by_lane.setdefault(post.notification.lane, []).extend(post.deliveries)
-        await asyncio.gather(
-            *(publish_new(self._publisher, new) for new in by_lane.values()),
-            *(self._publisher.publish_expansion(i) for i in to_expand),
+        await together(
+            [
+                *(publish_new(self._publisher, new) for new in by_lane.values()),
+                *(self._expand(i) for i in to_expand),
+            ]
         )
+
+    async def _expand(self, notification: UUID) -> None:
+        await self._publisher.publish_expansion(notification)
 
 
 def _expands_now(notification: Notification) -> bool:

@@ -15,6 +15,7 @@ from fogbell.broker.connection import BrokerUnavailableError, broker_errors, sup
 from fogbell.broker.messages import InboxEvent, encode_event, encode_ids, parts
 from fogbell.broker.topology import Topology, declare, declare_events
 from fogbell.model.status import Channel, Lane
+from fogbell.together import together
 
 log = structlog.get_logger(__name__)
 
@@ -84,7 +85,7 @@ class Publisher:
         queue = self._topology.queue(channel, lane)
         size = 1 if alone else IDS_A_MESSAGE[lane]
         bodies = [encode_ids(part, alone=alone) for part in parts(ids, size)]
-        return all(await asyncio.gather(*(self._confirmed(queue, body) for body in bodies)))
+        return all(await together(self._confirmed(queue, body) for body in bodies))
 
     async def publish_chunk(
         self, channel: Channel, lane: Lane, ids: Sequence[UUID | bytes], chunk: str

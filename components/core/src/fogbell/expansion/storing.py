@@ -1,6 +1,5 @@
 """Inserting pages and publishing what is new of them."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
@@ -17,6 +16,7 @@ from fogbell.model.status import Channel, DeliveryStatus, Lane
 from fogbell.policy import expired
 from fogbell.store import deliveries
 from fogbell.store.database import Database
+from fogbell.together import together
 
 EVENT_ITEMS = 500
 
@@ -126,8 +126,8 @@ async def publish_new(publisher: Publisher, new: Sequence[NewDelivery]) -> None:
             pending.setdefault((delivery.channel, delivery.chunk), []).append(delivery.id)
     if pending:
         lane = new[0].lane
-        await asyncio.gather(
-            *(_publish(publisher, c, lane, ids, chunk) for (c, chunk), ids in pending.items())
+        await together(
+            _publish(publisher, c, lane, ids, chunk) for (c, chunk), ids in pending.items()
         )
     for start in range(0, len(stored), EVENT_ITEMS):
         await publisher.publish_event(InboxEvent(tuple(stored[start : start + EVENT_ITEMS])))
@@ -136,11 +136,9 @@ async def publish_new(publisher: Publisher, new: Sequence[NewDelivery]) -> None:
 async def _publish_alike(publisher: Publisher, new: Sequence[Alike]) -> None:
     """As `publish_new`; no inbox item is like another."""
     pending = [a for a in new if a.pattern.status is DeliveryStatus.PENDING and a.ids]
-    await asyncio.gather(
-        *(
-            _publish(publisher, a.pattern.channel, a.pattern.lane, a.ids, a.pattern.chunk)
-            for a in pending
-        )
+    await together(
+        _publish(publisher, a.pattern.channel, a.pattern.lane, a.ids, a.pattern.chunk)
+        for a in pending
     )
 
 
