@@ -58,6 +58,15 @@ async def test_many_posts_are_stored_in_one_go(db: Database) -> None:
     assert found.keys() == {p.notification.id for p in posts}
 
 
+@pytest.fixture(params=["few", "many", "large"])
+def _each_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit's documents as a plain command, and by the driver: too many, or too large."""
+    monkeypatch.setattr(notifications, "FEW", 0 if request.param == "many" else 100)
+    if request.param == "large":
+        monkeypatch.setattr(notifications, "FEW_BYTES", 10)
+
+
+@pytest.mark.usefixtures("_each_way")
 async def test_one_duplicate_delivery_aborts_everything(db: Database) -> None:
     there = new_delivery()
     await deliveries.insert(db, [there], GRACE)
@@ -79,6 +88,7 @@ async def test_a_notification_that_exists_aborts_everything(db: Database, people
     assert await _counts(db) == (1, people)
 
 
+@pytest.mark.usefixtures("_each_way")
 async def test_posts_with_the_same_key_at_the_same_time_are_stored_once(db: Database) -> None:
     for lap in range(10):
         key = notification_id("shop", f"order {lap}")
@@ -163,6 +173,7 @@ def _everything_set() -> Notification:
     )
 
 
+@pytest.mark.usefixtures("_each_way")
 @pytest.mark.parametrize("people", [0, 1])
 async def test_a_notification_reads_back_as_it_was_given(db: Database, people: int) -> None:
     for notification in (_everything_set(), new_notification(created_at=NOW)):
