@@ -47,7 +47,7 @@ async def test_posts_that_come_during_a_lookup_share_the_next_one(db: Database) 
     assert len(entries) == 2
 
 
-async def test_it_has_caught_up_once_all_who_asked_by_then_are_answered(db: Database) -> None:
+async def test_it_has_caught_up_once_the_query_under_way_is_answered(db: Database) -> None:
     await _people(db, "ann")
     shared = Directory(db)
     await shared.caught_up()
@@ -56,10 +56,10 @@ async def test_it_has_caught_up_once_all_who_asked_by_then_are_answered(db: Data
     await asyncio.sleep(0)  # the first is under way: its reader took it
     second = asyncio.create_task(shared.read(["ann"]))
     await asyncio.sleep(0)
-    assert shared.asking == 2
+    assert shared.asking == 1
     await shared.caught_up()
-    assert first.done()
-    assert second.done()
+    assert (first.done(), second.done()) == (True, False), "a queue of them may take seconds"
+    await second
     assert shared.asking == 0
 
 

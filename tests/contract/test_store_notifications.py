@@ -58,6 +58,24 @@ async def test_many_posts_are_stored_in_one_go(db: Database) -> None:
     assert found.keys() == {p.notification.id for p in posts}
 
 
+@pytest.mark.parametrize("posts", [1, 9])
+async def test_posts_are_stored_wherever_the_uri_would_have_reads_go(
+    mongo_uri: str, database_name: str, posts: int
+) -> None:
+    db = Database(f"{mongo_uri}&readPreference=secondaryPreferred", database_name)
+    await notifications.accept(db, [_post(1) for _ in range(posts)], GRACE)
+    assert await _counts(db) == (posts, posts)
+    db.close()
+
+
+async def test_a_small_commit_is_no_bulk_write(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pymongo.collection.Collection.insert_many", None)
+    await notifications.accept(db, [_post(2)], GRACE)
+    assert await _counts(db) == (1, 2)
+
+
 @pytest.fixture(params=["few", "many", "large"])
 def _each_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A commit's documents as a plain command, and by the driver: too many, or too large."""

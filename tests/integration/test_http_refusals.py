@@ -185,6 +185,33 @@ async def test_a_defect_is_a_500_that_tells_nothing_and_is_logged_by_its_place(
     assert any("_fail" in place for place in entry["at"])
 
 
+async def test_a_defect_on_the_way_of_a_post_is_a_500_like_any_other(
+    intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not found by Starlette's router, and goes through none of its own middleware."""
+    monkeypatch.setattr(intake.app.state, "submitter", None)
+    with capture_logs(processors=[places]) as logs:
+        answer = await intake.client.post("/v1/notifications", json={"hunter2": 1})
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal")
+    assert "hunter2" not in answer.text + str(logs)
+    (entry,) = [entry for entry in logs if entry["event"] == "request.failed"]
+    assert entry["error"] == "AttributeError"
+
+
+async def test_requests_that_come_at_once_on_one_connection_are_all_answered(
+    intake: Intake,
+) -> None:
+    one = b"%b /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    last = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    reader, writer = await asyncio.open_connection(*intake.address)
+    writer.write(one % b"HEAD" + one % b"GET" + last)
+    async with asyncio.timeout(10):
+        answers = await reader.read()
+    writer.close()
+    assert answers.count(b"HTTP/1.1 200 ") == 3
+    assert answers.count(b"connection: close") == 1
+
+
 async def test_without_mongodb_the_answer_is_503_and_says_when_to_come_back(
     intake: Intake,
 ) -> None:

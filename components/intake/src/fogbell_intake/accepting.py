@@ -90,7 +90,7 @@ class _Waiting:
 
 
 class Coming(Protocol):
-    """Posts that will be here within a moment, if nothing is wrong with them."""
+    """Posts that will be here within a moment, if nothing is wrong with them. Never raises."""
 
     @property
     def asking(self) -> int:

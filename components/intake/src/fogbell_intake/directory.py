@@ -47,15 +47,13 @@ class Directory:
 
     @property
     def asking(self) -> int:
-        """How many posts wait for an answer."""
-        return len(self._under_way) + len(self._waiting)
+        """How many posts the query under way is for."""
+        return len(self._under_way)
 
     async def caught_up(self) -> None:
-        """Return once everybody who asks at present is answered: one or two queries' time."""
-        last = (*self._under_way, *self._waiting)[-1:]
-        if last:
-            # One after the other: the last is answered last.
-            await asyncio.wait([last[0].found])
+        """Return once those are answered."""
+        if self._under_way:
+            await asyncio.wait([self._under_way[-1].found])
 
     async def _read_all(self) -> None:
         try:

@@ -257,7 +257,8 @@ class Database:
         # It tells the server which sessions end, and would search 10 s for one that is away.
         with pymongo.timeout(CLOSE_TIMEOUT):
             self.client.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        # What waits for a thread fails by itself: the client is closed.
+        self._threads.shutdown(wait=False)
 
 
 @store_call

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import bson
 from bson.raw_bson import RawBSONDocument
+from pymongo import ReadPreference
 from pymongo.client_session import ClientSession
 from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, PyMongoError
 
@@ -82,7 +83,10 @@ def _transact(
     """Insert all of it and commit: three round trips, however much it is."""
     with handle.client.start_session() as session:
         session.start_transaction(
-            read_concern=handle.read_concern, write_concern=handle.write_concern
+            read_concern=handle.read_concern,
+            write_concern=handle.write_concern,
+            # Whatever the URI says: a plain command would take its word for it, and be refused.
+            read_preference=ReadPreference.PRIMARY,
         )
         try:
             _insert(handle, "notifications", notifications, session)

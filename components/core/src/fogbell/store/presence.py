@@ -43,9 +43,10 @@ class Presence:
         """
         return _Needed(self)
 
-    def _enter(self, scope: asyncio.Timeout) -> None:
+    async def _enter(self, scope: asyncio.Timeout) -> None:
         if self._away:
             raise self._gone()
+        await scope.__aenter__()
         self._scopes.add(scope)
 
     def _leave(self, scope: asyncio.Timeout) -> None:
@@ -88,8 +89,7 @@ class _Needed:
         self._scope = asyncio.timeout(None)
 
     async def __aenter__(self) -> None:
-        self._presence._enter(self._scope)  # noqa: SLF001 - a part of it
-        await self._scope.__aenter__()
+        await self._presence._enter(self._scope)  # noqa: SLF001 - a part of it
 
     async def __aexit__(
         self,
