@@ -119,7 +119,7 @@ def _insert_few(
     documents: Sequence[RawBSONDocument],
     session: ClientSession,
 ) -> None:
-    """MongoDB's ``insert`` by itself: the driver's bulk write round it is a fifth of a commit."""
+    """MongoDB's ``insert`` by itself: the driver's bulk write takes an eighth of a lone commit."""
     reply = handle.command("insert", collection, documents=documents, session=session)
     for error in reply.get("writeErrors", ()):
         raise OperationFailure("a document was refused", error.get("code"))
