@@ -105,7 +105,9 @@ async def start_runner(
 async def cancel(port: int, notification: UUID) -> None:
     """Send no more of it; returns once all of it is settled that is not being sent."""
     url = f"http://{HOST}:{port}/v1/notifications/{notification}/cancel"
-    answer = await asyncio.to_thread(httpx2.post, url, headers=HEADERS, trust_env=False)
+    answer = await asyncio.to_thread(
+        httpx2.post, url, headers=HEADERS, timeout=60.0, trust_env=False
+    )
     answer.raise_for_status()
 
 
