@@ -1,12 +1,11 @@
 """Consuming from a real RabbitMQ: prefetch, acknowledgements, losses and what is undecodable."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
-from tests.support.broker import Reader, publishing, put, queues_of, raw_channel, waiting_in
+from tests.support.broker import Reader, publishing, put, raw_channel, waiting_in
 from tests.support.waiting import eventually
 
 from fogbell.broker import Topology
@@ -14,12 +13,6 @@ from fogbell.broker.messages import encode_ids
 from fogbell.model.status import Channel, Lane
 
 EMAIL, BULK = Channel.EMAIL, Lane.BULK
-
-
-@pytest.fixture
-async def topology(rabbit_uri: str, topology_prefix: str) -> AsyncIterator[Topology]:
-    async with queues_of(rabbit_uri, Topology(topology_prefix)) as declared:
-        yield declared
 
 
 @pytest.fixture

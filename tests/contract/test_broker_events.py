@@ -1,20 +1,12 @@
 """Live events over a real RabbitMQ: everybody who listens hears them."""
 
-from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import aio_pika
-import pytest
-from tests.support.broker import Ear, publishing, queues_of, raw_channel
+from tests.support.broker import Ear, publishing, raw_channel
 from tests.support.waiting import eventually
 
 from fogbell.broker import InboxEvent, Topology
-
-
-@pytest.fixture
-async def topology(rabbit_uri: str, topology_prefix: str) -> AsyncIterator[Topology]:
-    async with queues_of(rabbit_uri, Topology(topology_prefix)) as declared:
-        yield declared
 
 
 def _event() -> InboxEvent:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 from time import monotonic
 from uuid import UUID, uuid4
 
@@ -17,12 +16,6 @@ from fogbell.broker import BrokerUnavailableError, Publisher, Topology, connecti
 from fogbell.model.status import Channel, Lane
 
 EMAIL, BULK, TRANSACTIONAL = Channel.EMAIL, Lane.BULK, Lane.TRANSACTIONAL
-
-
-@pytest.fixture
-async def topology(rabbit_uri: str, topology_prefix: str) -> AsyncIterator[Topology]:
-    async with queues_of(rabbit_uri, Topology(topology_prefix)) as declared:
-        yield declared
 
 
 def _ids(number: int) -> list[UUID]:

@@ -1,10 +1,9 @@
 """An expansion publishes each chunk as it has stored it: the token of one is that of the other."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
-from tests.support.broker import Reader, publishing, queues_of
+from tests.support.broker import Reader, publishing
 from tests.support.deliveries import GRACE, documents
 from tests.support.notifications import new_notification
 
@@ -23,12 +22,6 @@ CONTENT = Content.model_validate(
     {"email": {"subject": "Hi", "text": "Hi"}, "inbox": {"title": "Hi", "body": "Hi"}}
 )
 AS_ALIKE, ONE_BY_ONE = (Channel.EMAIL,), (Channel.EMAIL, Channel.INBOX)
-
-
-@pytest.fixture
-async def topology(rabbit_uri: str, topology_prefix: str) -> AsyncIterator[Topology]:
-    async with queues_of(rabbit_uri, Topology(topology_prefix)) as declared:
-        yield declared
 
 
 @pytest.mark.parametrize("channels", [AS_ALIKE, ONE_BY_ONE], ids=["alike", "one by one"])

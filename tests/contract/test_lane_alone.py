@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID
 
-import pytest
-from tests.support.broker import publishing, queues_of, waiting_in
+from tests.support.broker import publishing, waiting_in
 from tests.support.deliveries import claim_all, documents, lose_leases
 from tests.support.lanes import ACCEPTED, RunningLane, ScriptedSender, lane, posted
 from tests.support.waiting import eventually
@@ -21,12 +20,6 @@ from fogbell_worker.sending import Work
 
 EMAIL, BULK = Channel.EMAIL, Lane.BULK
 GRACE = timedelta(seconds=30)
-
-
-@pytest.fixture
-async def topology(rabbit_uri: str, topology_prefix: str) -> AsyncIterator[Topology]:
-    async with queues_of(rabbit_uri, Topology(topology_prefix)) as declared:
-        yield declared
 
 
 @contextlib.asynccontextmanager

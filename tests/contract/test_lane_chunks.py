@@ -13,7 +13,6 @@ from fogbell.model.status import Channel, Lane
 from fogbell.store import chunks, records
 from fogbell.store.chunks import Chunk
 from fogbell.store.database import Database, Document, StoreUnavailableError
-from fogbell_local.servers import MongoServer
 from fogbell_worker.sending import Work
 
 CHUNK = "a chunk"
@@ -160,20 +159,3 @@ async def test_a_lease_whose_taking_was_not_answered_is_given_back_first(
     assert [len(claimed or ()) for claimed in calls] == [3, 3]
     assert sorted(sender.ids) == sorted(ids)
     assert await _leases(db) == []
-
-
-async def test_a_chunk_waits_for_mongodb(own_mongo: MongoServer) -> None:
-    db = Database(own_mongo.uri, "lane")
-    ids, sender = await posted(db, 20, chunk=CHUNK), ScriptedSender()
-    async with lane(db, sender) as at_work:
-        await asyncio.to_thread(own_mongo.kill)
-        finished = at_work.hand(ids, chunk=CHUNK)
-        await asyncio.sleep(0.3)
-        assert (len(sender.sent), finished.is_set()) == (0, False)
-        await asyncio.to_thread(own_mongo.restart)
-        async with asyncio.timeout(30):
-            await finished.wait()
-        stored = await documents(db, ids)
-    assert {(d["status"], d.get("lost_leases", 0)) for d in stored.values()} == {("delivered", 0)}
-    assert sorted(sender.ids) == sorted(ids)
-    db.close()

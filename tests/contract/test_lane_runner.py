@@ -184,14 +184,17 @@ async def test_the_end_of_a_notification_is_seen_though_its_content_is_cached(
     assert sender.ids == [before]
 
 
-async def test_a_claim_waits_for_mongodb_and_loses_no_lease(own_mongo: MongoServer) -> None:
+@pytest.mark.parametrize("chunk", [None, "a chunk"], ids=["claims", "chunk"])
+async def test_a_lease_waits_for_mongodb_and_none_is_lost(
+    own_mongo: MongoServer, chunk: str | None
+) -> None:
     db = Database(own_mongo.uri, "lane")
-    ids = await posted(db, 20)
+    ids = await posted(db, 20, chunk=chunk)
     sender = ScriptedSender()
     async with lane(db, sender) as at_work:
-        await at_work.work(*ids[:5])
+        await at_work.work(*ids[:5], chunk=chunk)
         await asyncio.to_thread(own_mongo.kill)
-        finished = at_work.hand(ids)
+        finished = at_work.hand(ids, chunk=chunk)
         await asyncio.sleep(0.5)
         assert (len(sender.sent), finished.is_set()) == (5, False)
         await asyncio.to_thread(own_mongo.restart)

@@ -1,11 +1,10 @@
 """What the sweep does about chunks: publish what nobody works on, end what nobody has ended."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
-from tests.support.broker import publishing, queues_of, waiting_in
+from tests.support.broker import publishing, waiting_in
 from tests.support.deliveries import (
     LEASE,
     age,
@@ -21,24 +20,14 @@ from tests.support.sweepers import brokerless, sweeper_of
 from fogbell.broker import Topology
 from fogbell.model.status import Cause, Channel, Lane
 from fogbell.policy import Verdict
-from fogbell.store import chunks, records, sweep_state
+from fogbell.store import chunks, records
 from fogbell.store.chunks import Chunk
 from fogbell.store.database import Database
 from fogbell.store.records import Record
 
+pytestmark = pytest.mark.usefixtures("swept_just_now")
+
 SECOND = timedelta(seconds=1)
-
-
-@pytest.fixture
-async def topology(rabbit_uri: str, topology_prefix: str) -> AsyncIterator[Topology]:
-    async with queues_of(rabbit_uri, Topology(topology_prefix)) as declared:
-        yield declared
-
-
-@pytest.fixture(autouse=True)
-async def _swept_just_now(db: Database) -> None:
-    """No gap in sweeping, so no hold."""
-    await sweep_state.observe(db, timedelta(0))
 
 
 async def _due(db: Database, number: int = 5, token: str = "chunk") -> Chunk:

@@ -1,11 +1,10 @@
 """Leases end whatever becomes of the broker: only what publishes needs room there."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from tests.support.broker import publishing, queues_of, waiting_in
+from tests.support.broker import publishing, waiting_in
 from tests.support.deliveries import (
     age,
     claim_all,
@@ -19,23 +18,13 @@ from tests.support.sweepers import brokerless, sweeper_of
 from fogbell.broker import Topology
 from fogbell.model.status import Cause, Channel, Lane
 from fogbell.policy import Verdict
-from fogbell.store import records, sweep_state
+from fogbell.store import records
 from fogbell.store.database import Database
 from fogbell.store.records import Record
 
+pytestmark = pytest.mark.usefixtures("swept_just_now")
+
 EMAIL, BULK = Channel.EMAIL, Lane.BULK
-
-
-@pytest.fixture
-async def topology(rabbit_uri: str, topology_prefix: str) -> AsyncIterator[Topology]:
-    async with queues_of(rabbit_uri, Topology(topology_prefix)) as declared:
-        yield declared
-
-
-@pytest.fixture(autouse=True)
-async def _swept_just_now(db: Database) -> None:
-    """No gap in sweeping, so no hold."""
-    await sweep_state.observe(db, timedelta(0))
 
 
 async def _lost(db: Database, number: int) -> list[UUID]:
