@@ -30,7 +30,7 @@ PACE = 1_000
 
 
 def cases(sizes: Sizes) -> list[Case]:
-    """Idle, and during a campaign in both set-ups."""
+    """Idle, and during a campaign in each set-up."""
     return [Case(FOGBELL, name, partial(_measured, sizes=sizes, setting=name)) for name in LANES]
 
 

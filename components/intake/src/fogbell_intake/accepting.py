@@ -8,7 +8,7 @@ else wait for a whole commit that does little.
 import asyncio
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
@@ -247,15 +247,11 @@ class Accepter:
                 to_expand.append(post.notification.id)
             if post.deliveries:
                 by_lane.setdefault(post.notification.lane, []).extend(post.deliveries)
-        await together(
-            [
-                *(publish_new(self._publisher, new) for new in by_lane.values()),
-                *(self._expand(i) for i in to_expand),
-            ]
-        )
-
-    async def _expand(self, notification: UUID) -> None:
-        await self._publisher.publish_expansion(notification)
+        publishes: list[Coroutine[Any, Any, object]] = [
+            *(publish_new(self._publisher, new) for new in by_lane.values()),
+            *(self._publisher.publish_expansion(i) for i in to_expand),
+        ]
+        await together(publishes)
 
 
 def _expands_now(notification: Notification) -> bool:

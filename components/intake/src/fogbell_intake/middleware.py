@@ -25,7 +25,6 @@ _SAFETY: Final = (
     (b"cache-control", b"no-store"),
 )
 """As Starlette writes names: in lower case."""
-_SAFETY_NAMES: Final = frozenset(name for name, _ in _SAFETY)
 
 log = structlog.get_logger(__name__)
 
@@ -106,8 +105,5 @@ def _request_id(scope: Scope) -> str:
 def _add_headers(message: Message, request_id: str) -> None:
     headers = message["headers"]
     present = {name for name, _ in headers}
-    if present.isdisjoint(_SAFETY_NAMES):
-        headers += _SAFETY
-    else:
-        headers += [header for header in _SAFETY if header[0] not in present]
+    headers += [header for header in _SAFETY if header[0] not in present]
     headers.append((b"x-request-id", request_id.encode()))

@@ -95,7 +95,8 @@ class StraightRoutes:
 
     async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
         """ASGI's entry."""
-        route = self._routes.get((scope["method"], scope["path"])) if _is_http(scope) else None
+        http = scope["type"] == "http"
+        route = self._routes.get((scope["method"], scope["path"])) if http else None
         if route is None:
             await self._app(scope, receive, send)
             return
@@ -105,10 +106,6 @@ class StraightRoutes:
         except problems.HANDLED as error:
             response = await problems.handle(request, error)
         await response(scope, receive, send)
-
-
-def _is_http(scope: ASGIScope) -> bool:
-    return bool(scope["type"] == "http")
 
 
 async def _dispatch(request: Request, route: Route) -> Response:

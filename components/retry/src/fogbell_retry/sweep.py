@@ -223,11 +223,10 @@ class Sweeper:
         free = [i for token in due.chunked.keys() - leased for i in due.chunked[token]]
         together = due.together + free
         waiting = together + due.alone
-        if not waiting + held:
+        moved = waiting + held
+        if not moved:
             return
-        await sweeping.move_forward(
-            self.db, waiting + held, settings.grace, settings.grace_cap, leased
-        )
+        await sweeping.move_forward(self.db, moved, settings.grace, settings.grace_cap, leased)
         if together:
             await self.publisher.publish(channel, lane, together)
         if due.alone:

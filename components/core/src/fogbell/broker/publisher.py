@@ -76,23 +76,22 @@ class Publisher:
             self._connected.clear()
 
     async def publish(
-        self, channel: Channel, lane: Lane, ids: Sequence[UUID | bytes], *, alone: bool = False
+        self,
+        channel: Channel,
+        lane: Lane,
+        ids: Sequence[UUID | bytes],
+        *,
+        alone: bool = False,
+        chunk: str | None = None,
     ) -> bool:
         """Publish delivery ids (UUIDs, or their bytes) to their queue, split into messages.
 
-        True if all were confirmed.
+        True if all were confirmed. A ``chunk`` has no more of them than one message may hold.
         """
         queue = self._topology.queue(channel, lane)
         size = 1 if alone else IDS_A_MESSAGE[lane]
-        bodies = [encode_ids(part, alone=alone) for part in parts(ids, size)]
+        bodies = [encode_ids(part, alone=alone, chunk=chunk) for part in parts(ids, size)]
         return all(await together(self._confirmed(queue, body) for body in bodies))
-
-    async def publish_chunk(
-        self, channel: Channel, lane: Lane, ids: Sequence[UUID | bytes], chunk: str
-    ) -> bool:
-        """Publish a chunk, all of it in one message; True if confirmed."""
-        body = encode_ids(ids, chunk=chunk)
-        return await self._confirmed(self._topology.queue(channel, lane), body)
 
     async def publish_expansion(self, notification: UUID) -> bool:
         """Queue a notification's expansion; True if confirmed."""

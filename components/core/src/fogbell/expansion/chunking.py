@@ -28,9 +28,9 @@ def chunked(new: Sequence[NewDelivery]) -> list[NewDelivery]:
             pending.setdefault(delivery.channel, []).append(delivery.id)
     tokens: dict[UUID | bytes, str] = {}
     for ids in pending.values():
-        for chunk in parts(ids, MOST):
-            if len(chunk) >= LEAST:
-                tokens |= dict.fromkeys(chunk, new_token())
+        for part in parts(ids, MOST):
+            if (token := _token(part)) is not None:
+                tokens |= dict.fromkeys(part, token)
     return [replace(d, chunk=tokens[d.id]) if d.id in tokens else d for d in new]
 
 
@@ -41,9 +41,12 @@ def chunks_of(alike: Alike) -> Iterator[Alike]:
         return
     for start in range(0, len(alike.ids), MOST):
         ids = alike.ids[start : start + MOST]
-        token = new_token() if len(ids) >= LEAST else None
-        pattern = replace(alike.pattern, chunk=token)
+        pattern = replace(alike.pattern, chunk=_token(ids))
         yield Alike(pattern, ids, alike.recipients[start : start + MOST])
+
+
+def _token(part: Sequence[UUID | bytes]) -> str | None:
+    return new_token() if len(part) >= LEAST else None
 
 
 def _leased_so(delivery: NewDelivery) -> bool:

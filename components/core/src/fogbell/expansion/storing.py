@@ -12,7 +12,7 @@ from fogbell.expansion.plan import Planner
 from fogbell.identity import recipient_hash
 from fogbell.model.delivery import Alike, NewDelivery
 from fogbell.model.recipient import Reach
-from fogbell.model.status import Channel, DeliveryStatus, Lane
+from fogbell.model.status import Channel, DeliveryStatus
 from fogbell.policy import expired
 from fogbell.store import deliveries
 from fogbell.store.database import Database
@@ -127,7 +127,8 @@ async def publish_new(publisher: Publisher, new: Sequence[NewDelivery]) -> None:
     if pending:
         lane = new[0].lane
         await together(
-            _publish(publisher, c, lane, ids, chunk) for (c, chunk), ids in pending.items()
+            publisher.publish(channel, lane, ids, chunk=chunk)
+            for (channel, chunk), ids in pending.items()
         )
     for start in range(0, len(stored), EVENT_ITEMS):
         await publisher.publish_event(InboxEvent(tuple(stored[start : start + EVENT_ITEMS])))
@@ -135,21 +136,9 @@ async def publish_new(publisher: Publisher, new: Sequence[NewDelivery]) -> None:
 
 async def _publish_alike(publisher: Publisher, new: Sequence[Alike]) -> None:
     """As `publish_new`; no inbox item is like another."""
-    pending = [a for a in new if a.pattern.status is DeliveryStatus.PENDING and a.ids]
-    await together(
-        _publish(publisher, a.pattern.channel, a.pattern.lane, a.ids, a.pattern.chunk)
-        for a in pending
-    )
-
-
-async def _publish(
-    publisher: Publisher,
-    channel: Channel,
-    lane: Lane,
-    ids: Sequence[UUID | bytes],
-    chunk: str | None,
-) -> None:
-    if chunk is None:
-        await publisher.publish(channel, lane, ids)
-    else:
-        await publisher.publish_chunk(channel, lane, ids, chunk)
+    pending = [
+        (alike.pattern, alike.ids)
+        for alike in new
+        if alike.pattern.status is DeliveryStatus.PENDING and alike.ids
+    ]
+    await together(publisher.publish(p.channel, p.lane, ids, chunk=p.chunk) for p, ids in pending)

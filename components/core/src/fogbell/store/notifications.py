@@ -32,7 +32,7 @@ FEW = 8
 """Documents that are inserted by a plain command."""
 
 FEW_BYTES = 4_000_000
-"""More than that the driver divides, for a message may have 48 MB."""
+"""Larger ones are left to the driver, which divides what is too much for one message (48 MB)."""
 
 
 class AcceptConflictError(Exception):

@@ -6,6 +6,7 @@ The driver looks for a primary for as long as an operation may take (with ``time
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from time import monotonic
 from types import TracebackType
 
@@ -41,16 +42,9 @@ class Presence:
         Raises `StoreUnavailableError` then, and at once where it is away already. What the block
         asked MongoDB for may have been applied.
         """
-        return _Needed(self)
-
-    async def _enter(self, scope: asyncio.Timeout) -> None:
         if self._away:
             raise self._gone()
-        await scope.__aenter__()
-        self._scopes.add(scope)
-
-    def _leave(self, scope: asyncio.Timeout) -> None:
-        self._scopes.discard(scope)
+        return _Needed(self._scopes, self._gone)
 
     def _gone(self) -> StoreUnavailableError:
         return self._db.away(_AWAY)
@@ -82,14 +76,18 @@ class Presence:
 class _Needed:
     """`Presence.needed`. Each request enters one, and a generator's would cost twice as much."""
 
-    __slots__ = ("_presence", "_scope")
+    __slots__ = ("_gone", "_scope", "_scopes")
 
-    def __init__(self, presence: Presence) -> None:
-        self._presence = presence
+    def __init__(
+        self, scopes: set[asyncio.Timeout], gone: Callable[[], StoreUnavailableError]
+    ) -> None:
+        self._scopes = scopes
+        self._gone = gone
         self._scope = asyncio.timeout(None)
 
     async def __aenter__(self) -> None:
-        await self._presence._enter(self._scope)  # noqa: SLF001 - a part of it
+        await self._scope.__aenter__()
+        self._scopes.add(self._scope)
 
     async def __aexit__(
         self,
@@ -97,10 +95,10 @@ class _Needed:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._presence._leave(self._scope)  # noqa: SLF001
+        self._scopes.discard(self._scope)
         try:
             await self._scope.__aexit__(kind, error, trace)
         except TimeoutError as late:
-            raise self._presence._gone() from late  # noqa: SLF001
+            raise self._gone() from late
         if isinstance(error, TimeoutError) and self._scope.expired():
-            raise self._presence._gone() from error  # noqa: SLF001
+            raise self._gone() from error

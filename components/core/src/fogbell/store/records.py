@@ -25,7 +25,6 @@ ATTEMPTS_KEPT = 25
 
 _DETAIL_LENGTH = 200
 
-
 _Change = tuple[Document, tuple[str, ...]]
 """The fields that a record sets, and those that it takes away."""
 
@@ -237,6 +236,6 @@ async def _accept_late(db: Database, entry: Record) -> bool:
             "status": DeliveryStatus.FAILED.value,
             "lost_owner": token,
         },
-        [{"$set": fields | {"owner": token}}, {"$unset": list(unset)}],
+        [{"$set": fields | {"owner": {"$literal": token}}}, {"$unset": list(unset)}],
     )
     return bool(result.modified_count)

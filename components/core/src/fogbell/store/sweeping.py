@@ -30,9 +30,9 @@ class Due:
 
     ``together`` can be released in batches, ``alone`` one id a message (they have lost a lease),
     ``overdue`` are leases that have ended, ``chunked`` those in a chunk, by its token: who has its
-    lease has them. Of the first two ``failed`` counts those that were
-    failed, ``deferred`` those that a worker put back untried. ``last`` is the newest ``sweep_at``
-    seen; ``full`` tells that there may be more.
+    lease has them. Of the first two ``failed`` counts those that were failed, ``deferred`` those
+    that a worker put back untried. ``last`` is the newest ``sweep_at`` seen; ``full`` tells that
+    there may be more.
     """
 
     together: list[UUID] = field(default_factory=list)
