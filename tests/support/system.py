@@ -246,9 +246,11 @@ class System:
             text = (await client.get(component.metrics)).text
         return sum(float(value) for found, value in _samples(text, name) if labels.items() <= found)
 
-    async def account(self, *notifications: str, expected: Iterable[UUID]) -> Account:
+    async def account(
+        self, *notifications: str, expected: Iterable[UUID], deleted: Iterable[UUID] = ()
+    ) -> Account:
         """Hold MongoDB's records of ``notifications`` against the sink's ledger; every rule that
-        always holds is asserted on the way.
+        always holds is asserted on the way. ``deleted`` had records once.
         """
         ids = [UUID(notification) for notification in notifications]
         found = self.db.deliveries.find({"notification_id": {"$in": ids}})
@@ -257,6 +259,7 @@ class System:
         entries = self.ground.sink.entries()
         ledger = [replace(entry, delivery=entry.delivery[:UUID_LENGTH]) for entry in entries]
         known = {str(document["_id"]) async for document in self.db.deliveries.find({}, {"_id": 1})}
+        known |= {str(id_) for id_ in deleted}
         assert {entry.delivery for entry in ledger} <= known, "something arrived without a record"
         own = {str(id_) for id_ in records}
         account = Account(records, [entry for entry in ledger if entry.delivery in own])

@@ -85,7 +85,7 @@ class Operator:
         log.info("operator_started", namespace=cluster.namespace, metrics_port=health.port)
         # Before that Kubernetes may not know Campaigns at all, and kopf asks but once.
         if await self._first(resync.done_once):
-            await self._watch(cluster.namespace, turns, deletions)
+            await self._watch(cluster.namespace, reconciler, turns, deletions)
 
     def _records(self, db: Database) -> Records:
         protocol = self._settings.protocol
@@ -136,8 +136,14 @@ class Operator:
             wait.cancel()
         return not self._stop.is_set()
 
-    async def _watch(self, namespace: str, turns: Turns, deletions: Deletions) -> None:
-        registry = handlers.registry(turns.ask, deletions.deleted)
+    async def _watch(
+        self, namespace: str, reconciler: Reconciler, turns: Turns, deletions: Deletions
+    ) -> None:
+        def wake(name: str) -> None:
+            reconciler.pauses.begin_again(name)
+            turns.ask(name)
+
+        registry = handlers.registry(wake, deletions.deleted)
         kopf_stop = asyncio.Event()
         ending = asyncio.create_task(self._end(turns, deletions, kopf_stop))
         try:

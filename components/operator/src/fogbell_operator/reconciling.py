@@ -24,6 +24,7 @@ from fogbell_operator.endings import ending, has_begun
 from fogbell_operator.errors import ClusterError, ForbiddenError, GoneError, RefusedError
 from fogbell_operator.events import build_event, happenings
 from fogbell_operator.metrics import OperatorMetrics
+from fogbell_operator.pauses import Pauses
 from fogbell_operator.records import Records
 from fogbell_operator.resources import Campaign, CronJob, Job, Json
 from fogbell_operator.runs import History, Run, Summary
@@ -76,7 +77,10 @@ class Reconciler:
     metrics: OperatorMetrics
     settings: Reconciling
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    _pauses: dict[str, float] = field(default_factory=dict)
+    pauses: Pauses = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pauses = Pauses(self.settings.progress_seconds, self.settings.resync_seconds)
 
     async def reconcile(self, name: str) -> float | None:
         """Look at one; in how many seconds to look again while its run goes on.
@@ -117,7 +121,7 @@ class Reconciler:
 
     def forget(self, name: str) -> None:
         """It is there no more."""
-        self._pauses.pop(name, None)
+        self.pauses.begin_again(name)
         self.metrics.forget(self.cluster.namespace, name)
 
     async def _look_up(
@@ -231,13 +235,9 @@ class Reconciler:
     def _pause(self, name: str, history: History | None, *, news: bool) -> float | None:
         """Look soon while counts move, less and less often while they stand, then by resyncs."""
         if history is None or not _goes_on(history):
-            self._pauses.pop(name, None)
+            self.pauses.begin_again(name)
             return None
-        before = self._pauses.get(name)
-        first = self.settings.progress_seconds
-        pause = first if news or before is None else min(before * 2, self.settings.resync_seconds)
-        self._pauses[name] = pause
-        return pause
+        return self.pauses.after(name, news=news)
 
 
 def _goes_on(history: History) -> bool:

@@ -1,0 +1,290 @@
+"""Where processes die: a system whose parts are taken out, and put back after a death."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID
+
+import httpx2
+from tests.crash.points import CRASHED, Side, Step
+from tests.support.account import email_ids, recipient_ids
+from tests.support.campaigns import environment as of_run
+from tests.support.campaigns import new_run
+from tests.support.system import SECRETS, Ground, Json, System, mail
+from tests.support.waiting import eventually
+
+from fogbell.model.recipient import Recipient
+from fogbell.model.status import Channel
+from fogbell.store import recipients
+from fogbell_local import environment, processes
+from fogbell_local.environment import HOST
+from fogbell_local.processes import Component, Program
+from fogbell_local.servers.ports import free_ports
+
+ROOT = Path(__file__).parents[2]
+TIMES = {
+    "FOGBELL_PROTOCOL__LEASE_SECONDS": "4",
+    "FOGBELL_PROTOCOL__LEASE_MARGIN_SECONDS": "0.5",
+    "FOGBELL_PROTOCOL__GRACE_SECONDS": "1",
+    "FOGBELL_PROTOCOL__GRACE_CAP_SECONDS": "4",
+    "FOGBELL_PROTOCOL__EXPIRY_HOLD_SECONDS": "1",
+    "FOGBELL_PROTOCOL__SETTLE_SECONDS": "0.3",
+    "FOGBELL_PROTOCOL__SETTLE_CAP_SECONDS": "1",
+    "FOGBELL_SWEEP__INTERVAL_SECONDS": "0.2",
+    "FOGBELL_RETRY__BASE_SECONDS": "0.5",
+    "FOGBELL_EMAIL__SEND_TIMEOUT": "2",
+    "FOGBELL_EMAIL__CONNECT_TIMEOUT": "1",
+    "FOGBELL_WEBHOOK__SEND_TIMEOUT": "2",
+    "FOGBELL_WEBHOOK__CONNECT_TIMEOUT": "1",
+}
+"""As `tests.support.system.QUICK`, and quicker still: over a hundred deaths are waited out."""
+
+DEATH_SECONDS = 8.0
+"""How long the work of one round may take to kill the victim."""
+
+
+@dataclass
+class Stage:
+    """A system of one intake, one worker and retry, and at most one victim.
+
+    ``expected`` are the deliveries of each notification that has been asked for, ``gone`` those of
+    notifications that retention deletes; ``afterwards`` is what has to be done once the victim is
+    dead, before all can settle.
+    """
+
+    ground: Ground
+    system: System
+    expected: dict[str, set[UUID]] = field(default_factory=dict)
+    gone: dict[str, set[UUID]] = field(default_factory=dict)
+    afterwards: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    victim: Component | None = None
+    _run: Json = field(default_factory=dict)
+    _address: str = ""
+    _retries: bool = False
+
+    # Taking out and putting back -----------------------------------------------------------------
+
+    async def begin(self, *without: str, **settings: str) -> None:
+        """Forget the test before; have all stand but those ``without``, with ``settings``."""
+        self.expected, self.afterwards, self._run = {}, [], {}
+        await self._bury()
+        self.system.settings = TIMES
+        for component in ("worker", "retry"):
+            if component in without:
+                await self._take_out(component)
+            else:
+                await self.put_back(component)
+        self.system.settings = TIMES | settings
+
+    async def end(self, *changed: str) -> None:
+        """Leave nothing to the next test that is not as it was: ``changed`` had settings."""
+        await self._bury()
+        for component in changed:
+            await self._take_out(component)
+
+    async def _bury(self) -> None:
+        if self.victim is not None:
+            await asyncio.to_thread(self.victim.program.kill)
+            self.victim = None
+
+    async def _take_out(self, component: str) -> None:
+        if component == "retry" and self._retries:
+            await self.system.stop_retry()
+            self._retries = False
+        for standing in [c for c in self.system.started if c.name == component]:
+            await self.system.stop(standing)
+            self.system.started.remove(standing)
+
+    async def put_back(self, component: str) -> None:
+        """Start ``component`` unless it stands; of a campaign a pod that follows the dead one."""
+        match component:
+            case "worker" if not any(c.name == component for c in self.system.started):
+                await self.system.add_worker()
+            case "retry" if not self._retries:
+                await self.system.start_retry()
+                self._retries = True
+            case "campaign":
+                await self._finish_run()
+
+    async def _finish_run(self) -> None:
+        command = [sys.executable, "-m", "fogbell_campaign"]
+        log = self.system.logs / "campaign.log"
+        environ = self._of_campaign(free_ports(1)[0])
+        program = await asyncio.to_thread(Program, command, log, env=environ)
+        await eventually(lambda: program.exit_status is not None, 40, 0.05)
+        assert program.exit_status == 0, program.tail()
+        await asyncio.to_thread(program.terminate, 0)
+
+    def _of_campaign(self, port: int) -> dict[str, str]:
+        return {
+            **self.system.environ(),
+            **of_run(new_run(**self._run)),
+            "FOGBELL_METRICS__PORT": str(port),
+            "FOGBELL_TERMINATION_LOG": str(self.ground.directory / "termination"),
+        }
+
+    async def start_victim(self, component: str, step: Step, side: Side, **settings: str) -> None:
+        """Start ``component`` so that it dies at ``step``, and wait until it works or has died."""
+        await self._bury()
+        port, public = free_ports(2)
+        environ = self.system.environ() | settings
+        match component:
+            case "intake":
+                environ |= environment.intake(SECRETS, public, port)
+                self._address = f"http://{HOST}:{public}"
+            case "worker":
+                environ |= environment.worker(environ, self.system.place, port)
+            case "retry":
+                environ |= environment.retry(processes.job_name(time.time()), port)
+            case "campaign":
+                environ = self._of_campaign(port)
+        command = [sys.executable, "-m", "tests.crash.dying", str(step), side.value]
+        program = await asyncio.to_thread(
+            Program,
+            [*command, f"fogbell_{component}"],
+            self.system.logs / f"victim-{component}-{uuid.uuid4().hex[:6]}.log",
+            env=environ | {"PYTHONPATH": str(ROOT)},
+        )
+        self.victim = Component(component, f"dying-{component}", program, port)
+        await eventually(lambda: self.status is not None or self.victim_is_ready(), 30, 0.05)
+
+    def victim_is_ready(self) -> bool:
+        """Whether it says that it can work; a runner never does."""
+        assert self.victim is not None
+        return self.victim.name == "campaign" or self.victim.is_ready()
+
+    @property
+    def victim_has_ended(self) -> bool:
+        """Whether a new one is needed."""
+        return self.victim is None or self.status is not None
+
+    @property
+    def status(self) -> int | None:
+        """How the victim has ended, None where it has not."""
+        assert self.victim is not None
+        return self.victim.program.exit_status
+
+    async def death(self, within: float = DEATH_SECONDS) -> bool:
+        """Whether the victim dies in time, at its point. Raises where it ends otherwise."""
+        with contextlib.suppress(AssertionError):
+            await eventually(lambda: self.status is not None, within, 0.02)
+        assert self.victim is not None
+        assert self.status in (None, 0, CRASHED), self.victim.obituary()
+        return self.status == CRASHED
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send the victim a signal."""
+        assert self.victim is not None
+        os.kill(self.victim.program.pid, number)
+
+    # Work ----------------------------------------------------------------------------------------
+
+    async def ask(self, method: str, path: str, body: Json | None = None, key: str = "") -> Json:
+        """Ask the victim where it is an intake and lives, else who stands.
+
+        {} where the victim dies and so does not answer: nobody asks again.
+        """
+        headers = {"Idempotency-Key": key} if key else {}
+        if self.victim is not None and self.victim.name == "intake" and self.status is None:
+            with contextlib.suppress(httpx2.TransportError):
+                url = f"{self._address}{path}"
+                answer = await self.system.client.request(method, url, json=body, headers=headers)
+                return _document(answer)
+            return {}
+        answer = await self.system.client.request(method, path, json=body, headers=headers)
+        return _document(answer)
+
+    async def post(self, body: Json, expected: Callable[[str], set[UUID]]) -> str:
+        """Post, and remember what has to come of it; the notification's id.
+
+        As a client that gets no answer: the same once more, with the same key.
+        """
+        key = uuid.uuid4().hex
+        answer = await self.ask("POST", "/v1/notifications", body, key)
+        if not answer:
+            # Refused with 503 where the dead one had begun to commit, until MongoDB ends that.
+            answer = await eventually(lambda: self.system.post(body, key), 20, 0.2)
+        self.expected[answer["id"]] = expected(answer["id"])
+        return str(answer["id"])
+
+    async def mails(self, number: int, **fields: object) -> str:
+        """Post a mail to so many new people; the notification's id."""
+        token = uuid.uuid4().hex[:8]
+        people = [f"{token}-{n}@example.org" for n in range(number)]
+        return await self.post(mail(*people, **fields), lambda id_: email_ids(id_, people))
+
+    async def group(self, number: int) -> tuple[str, list[str]]:
+        """So many new people in a new group: its name and their ids."""
+        token = f"g{uuid.uuid4().hex[:8]}"
+        names = [f"{token}-{n}" for n in range(number)]
+        people = [
+            {"id": n, "groups": [token], "addresses": {"email": f"{n}@example.org"}} for n in names
+        ]
+        await recipients.put_many(
+            self.system.db, [Recipient.model_validate(person) for person in people]
+        )
+        return token, names
+
+    async def to_group(self, number: int, **fields: object) -> str:
+        """Post a mail to a new group; the notification's id."""
+        token, names = await self.group(number)
+        body = mail(**{"audience": {"groups": [token]}, **fields})
+        return await self.post(body, lambda id_: recipient_ids(id_, names, Channel.EMAIL))
+
+    async def run_of(self, number: int, **changes: object) -> None:
+        """The run that a victim of ``campaign`` makes: to a new group."""
+        token, names = await self.group(number)
+        job = f"fogbell-nightly-{uuid.uuid4().hex[:8]}"
+        self._run = {"job": job, "audience": {"groups": [token]}, **changes}
+        id_ = str(new_run(**self._run).id)
+        self.expected[id_] = recipient_ids(id_, names, Channel.EMAIL)
+
+    # Account -------------------------------------------------------------------------------------
+
+    async def settled(self) -> None:
+        """Wait until all that was asked for is settled, and balance the books."""
+        for id_ in self.expected:
+            await eventually(lambda id_=id_: self._frozen(id_), 40, 0.1)  # type: ignore[misc]
+        everything = set().union(*self.expected.values())
+        stored = self.system.db.deliveries
+        ids = [UUID(id_) for id_ in self.expected]
+        wanted = {"notification_id": {"$in": ids}}
+        made = {document["_id"] async for document in stored.find(wanted, {"_id": 1})}
+        cancelled = {
+            "_id": {"$in": [UUID(i) for i in self.expected]},
+            "cancelled_at": {"$exists": True},
+        }
+        assert made <= everything
+        if not await self.system.db.notifications.count_documents(cancelled):
+            assert made == everything
+        deleted = set().union(*self.gone.values())
+        await self.system.account(*self.expected, expected=made, deleted=deleted)
+
+    async def _frozen(self, id_: str) -> bool:
+        shown = await self.system.get(f"/v1/notifications/{id_}")
+        assert shown["settled_at"], (shown["status"], shown["reason"], shown["totals"])
+        assert sum(shown["totals"].values()) == shown["expected"]
+        return True
+
+    async def deleted(self) -> None:
+        """Wait until nothing is left of what is to be gone."""
+        for id_ in self.gone:
+            await eventually(lambda id_=id_: self._nothing(id_), 20, 0.1)  # type: ignore[misc]
+
+    async def _nothing(self, id_: str) -> bool:
+        db, wanted = self.system.db, UUID(id_)
+        left = await db.deliveries.count_documents({"notification_id": wanted})
+        return left + await db.notifications.count_documents({"_id": wanted}) == 0
+
+
+def _document(answer: httpx2.Response) -> Json:
+    assert answer.is_success, answer.text
+    document: Json = answer.json()
+    return document
