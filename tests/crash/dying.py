@@ -18,6 +18,13 @@ from typing import NoReturn
 from tests.crash.points import CRASHED, Side, Step, armed, source_path
 
 
+def dying(step: Step, side: Side) -> list[str]:
+    """How to start a component that dies at ``step`` (`fogbell_local.processes.start`), from the
+    directory that tests are run in.
+    """
+    return ["-m", "tests.crash.dying", str(step), side.value]
+
+
 def die() -> NoReturn:
     """End this process here and now."""
     os._exit(CRASHED)

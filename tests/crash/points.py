@@ -11,7 +11,7 @@ Fogbell's own code knows nothing of this. `armed` compiles one module with one m
 import ast
 import importlib.util
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -25,6 +25,8 @@ PACKAGES = {
     "fogbell_retry": "retry",
     "fogbell_campaign": "campaign",
 }
+OPERATOR = {"fogbell_operator": "operator"}
+"""Apart: its steps need a Kubernetes."""
 
 WRITES = {
     "insert_one", "insert_many", "replace_one", "update_one", "update_many", "find_one_and_update",
@@ -32,6 +34,8 @@ WRITES = {
     "with_transaction", "commit_transaction", "command",
 }  # fmt: skip
 MESSAGES = {"publish", "publish_expansion", "publish_event", "basic_publish", "basic_ack", "send"}
+RECONCILES = {"apply_status", "apply_cronjob", "suspend_cronjob", "create_event", "cancel"}
+"""What the operator changes, by `Cluster` and `Records`."""
 _READS = {"hello", "ping"}
 """Commands that change nothing."""
 
@@ -93,9 +97,12 @@ class Step:
         return None
 
 
-def steps(*, exempt: bool = False) -> list[Step]:
-    """Every step of the protocol, as the source has it today; or what is ``exempt``."""
-    found = [step for module, path in _modules() for step in _steps_of(module, path)]
+def steps(packages: Mapping[str, str] = PACKAGES, *, exempt: bool = False) -> list[Step]:
+    """Every step of the protocol, as the source has it today; or what is ``exempt``.
+
+    ``packages`` are searched, each in the component of that name.
+    """
+    found = [step for module, path in _modules(packages) for step in _steps_of(module, path)]
     return sorted(step for step in found if (step.exempt is not None) == exempt)
 
 
@@ -113,8 +120,8 @@ def source_path(module: str) -> str:
     return spec.origin
 
 
-def _modules() -> Iterator[tuple[str, Path]]:
-    for package, component in PACKAGES.items():
+def _modules(packages: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
+    for package, component in packages.items():
         root = COMPONENTS / component / "src"
         for path in sorted((root / package).rglob("*.py")):
             yield ".".join(path.relative_to(root).with_suffix("").parts), path
@@ -147,7 +154,7 @@ class _Calls(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
         call = node.func.attr if isinstance(node.func, ast.Attribute) else ""
-        if call not in WRITES | MESSAGES or _reads(node):
+        if call not in _watched(self.module) or _reads(node) or _ends_a_task(node):
             return node
         function = ".".join(self._within)
         self._seen[function, call] += 1
@@ -156,6 +163,15 @@ class _Calls(ast.NodeTransformer):
         if self._wanted is None or self._wanted[0] != step:
             return node
         return _dying(node, self._wanted[1])
+
+
+def _watched(module: str) -> set[str]:
+    return RECONCILES if module.startswith("fogbell_operator.") else WRITES | MESSAGES
+
+
+def _ends_a_task(node: ast.Call) -> bool:
+    """`Task.cancel`: what cancels a run is told which."""
+    return isinstance(node.func, ast.Attribute) and node.func.attr == "cancel" and not node.args
 
 
 def _reads(node: ast.Call) -> bool:

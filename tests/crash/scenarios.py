@@ -410,13 +410,11 @@ SCENARIOS: dict[str, list[Scenario]] = {
     ],
     "fogbell.store.replay_pages:_put_back.both.update_many": [Scenario("intake", replayed_run)],
     "fogbell.store.replay_pages:_put_back.both.update_one": [Scenario("intake", replayed_run)],
-    "fogbell.store.replay_pages:_put_back.with_transaction": [Scenario("intake", replayed_run)],
     "fogbell.store.replaying:begin.find_one_and_update": [Scenario("intake", replayed_run)],
     "fogbell.store.replaying:finish.update_one": [Scenario("intake", replayed_run)],
     "fogbell.store.reporting:_insert.insert_many": [Scenario("retry", told_of)],
     "fogbell.store.reporting:_insert.insert_many#2": [Scenario("retry", told_of)],
     "fogbell.store.reporting:report.both.update_many": [Scenario("retry", told_of)],
-    "fogbell.store.reporting:report.with_transaction": [Scenario("retry", told_of)],
     "fogbell.store.retention:_apply.bulk_write": [
         Scenario("retry", to_be_deleted, settings=ALMOST_NO_TIME)
     ],
@@ -435,6 +433,10 @@ SCENARIOS: dict[str, list[Scenario]] = {
     ],
     "fogbell.store.sweeping:move_forward.update_many": [
         Scenario("retry", posted, without=NO_WORKER)
+    ],
+    "fogbell.store.transactions:_attempt.commit_transaction": [
+        Scenario("intake", replayed_run),
+        Scenario("retry", told_of),
     ],
     "fogbell_intake.accepting:Accepter._publish.publish_expansion": [
         Scenario("intake", large_audience)

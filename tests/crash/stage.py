@@ -9,10 +9,10 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from uuid import UUID
 
 import httpx2
+from tests.crash.dying import dying
 from tests.crash.points import CRASHED, Side, Step
 from tests.support.account import email_ids, recipient_ids
 from tests.support.campaigns import environment as of_run
@@ -28,7 +28,6 @@ from fogbell_local.environment import HOST
 from fogbell_local.processes import Component, Program
 from fogbell_local.servers.ports import free_ports
 
-ROOT = Path(__file__).parents[2]
 TIMES = {
     "FOGBELL_PROTOCOL__LEASE_SECONDS": "4",
     "FOGBELL_PROTOCOL__LEASE_MARGIN_SECONDS": "0.5",
@@ -145,14 +144,11 @@ class Stage:
                 environ |= environment.retry(processes.job_name(time.time()), port)
             case "campaign":
                 environ = self._of_campaign(port)
-        command = [sys.executable, "-m", "tests.crash.dying", str(step), side.value]
-        program = await asyncio.to_thread(
-            Program,
-            [*command, f"fogbell_{component}"],
-            self.system.logs / f"victim-{component}-{uuid.uuid4().hex[:6]}.log",
-            env=environ | {"PYTHONPATH": str(ROOT)},
+        label = f"victim-{component}-{uuid.uuid4().hex[:6]}"
+        logs, how = self.system.logs, dying(step, side)
+        self.victim = await asyncio.to_thread(
+            processes.start, component, label, environ, port, logs, how=how
         )
-        self.victim = Component(component, f"dying-{component}", program, port)
         await eventually(lambda: self.status is not None or self.victim_is_ready(), 30, 0.05)
 
     def victim_is_ready(self) -> bool:

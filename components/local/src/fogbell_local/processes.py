@@ -74,10 +74,14 @@ def start(
     port: int,
     logs: Path,
     arguments: Sequence[str] = (),
+    how: Sequence[str] = ("-m",),
 ) -> Component:
-    """Start ``python -m fogbell_<name>``, and do not wait for it. Raises ServerError."""
+    """Start ``python -m fogbell_<name>``, and do not wait for it. Raises ServerError.
+
+    ``how`` are the interpreter's arguments before the module's name.
+    """
     logs.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", f"fogbell_{name}", *arguments]
+    command = [sys.executable, *how, f"fogbell_{name}", *arguments]
     program = Program(command, logs / f"{label}.log", env=environment)
     return Component(name, label, program, port)
 

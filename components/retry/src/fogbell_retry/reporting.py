@@ -5,12 +5,17 @@ from datetime import timedelta
 from time import monotonic
 from typing import Protocol
 
+import structlog
+
 from fogbell.broker import Publisher
 from fogbell.callbacks import LANE
 from fogbell.model.endpoint import EventType
 from fogbell.model.status import Channel
 from fogbell.store import reporting
 from fogbell.store.database import Database
+from fogbell.store.transactions import ContendedError
+
+log = structlog.get_logger(__name__)
 
 # Deliveries first: of a small notification, the app then mostly hears of its end last.
 _ORDER = (EventType.DELIVERY_SETTLED, EventType.NOTIFICATION_SETTLED)
@@ -45,7 +50,12 @@ class Reporter:
     async def _report(self, event: EventType) -> int:
         ends, made = monotonic() + self.within, 0
         while True:
-            reported = await reporting.report(self.db, event, self.grace, self.look_after)
+            try:
+                reported = await reporting.report(self.db, event, self.grace, self.look_after)
+            except ContendedError as error:
+                # All else goes on meanwhile: leases end, what is due is released.
+                log.warning("reporting_waits", event_type=event.value, error=str(error))
+                return made
             if reported.ids:
                 # What is not confirmed is the sweep's.
                 await self.publisher.publish(Channel.WEBHOOK, LANE, reported.ids)

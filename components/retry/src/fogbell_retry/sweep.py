@@ -30,6 +30,7 @@ from fogbell.store.database import Database, StoreUnavailableError
 from fogbell.store.progress import Unsettled
 from fogbell.store.sweep_state import Marks
 from fogbell.store.sweeping import Due
+from fogbell.store.transactions import ContendedError
 
 log = structlog.get_logger(__name__)
 
@@ -261,7 +262,13 @@ class Sweeper:
         settings = self.settings
         times = ReplayTimes(settings.grace, timedelta(0), settings.settle_pause)
         for replay in await replaying.due(self.db, self.db.clock.now(), CHANGES):
-            done = await put_back(self.db, self.publisher, replay, times, PAGES_A_CHANGE)
+            try:
+                done = await put_back(self.db, self.publisher, replay, times, PAGES_A_CHANGE)
+            except ContendedError as error:
+                log.warning(
+                    "replay_waits", notification=str(replay.notification_id), error=str(error)
+                )
+                continue
             swept.replayed += done.deliveries
             self.observer.released("replay", done.deliveries)
 

@@ -20,6 +20,7 @@ from fogbell.store.database import Database, Document, Session, store_call
 from fogbell.store.deliveries import REPORT_AGAIN
 from fogbell.store.indexes import OUTSTANDING_KEYS, undelivered
 from fogbell.store.replaying import Replay, Selection
+from fogbell.store.transactions import transact
 
 PAGE = 1_000
 
@@ -74,7 +75,8 @@ async def page(
 ) -> Page | None:
     """Put the next page back, from behind ``after``; None where the replay has been stopped.
 
-    ``grace`` is when the sweep publishes what nobody has claimed by then.
+    ``grace`` is when the sweep publishes what nobody has claimed by then. Raises `ContendedError`
+    where a process that died in here still holds the page.
     """
     query, hint = _wanted(replay.notification_id, replay.selection, after)
     query["replay"] = {"$ne": replay.token}
@@ -112,11 +114,7 @@ async def _put_back(
         )
         return int(result.modified_count)
 
-    async with await db.client.start_session() as session:
-        changed: int | None = await session.with_transaction(
-            both, read_concern=db.handle.read_concern, write_concern=db.handle.write_concern
-        )
-    return changed
+    return await transact(db, both, db.handle.read_concern)
 
 
 def _budget(token: str, grace: timedelta) -> list[Document]:

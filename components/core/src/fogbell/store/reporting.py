@@ -26,6 +26,7 @@ from fogbell.store.deliveries import delivery_document
 from fogbell.store.indexes import REPORT_KEYS
 from fogbell.store.notifications import Accept, accept_document
 from fogbell.store.progress import frozen_progress
+from fogbell.store.transactions import transact
 
 PAGE = 200
 """Events of one transaction, for each endpoint that wants them: as many as a message has ids."""
@@ -55,7 +56,7 @@ async def report(
 
     ``grace`` is when the sweep publishes what nobody has claimed by then, ``look_after`` when it
     first looks whether all is settled. Where no endpoint wants to know any more, nothing comes of
-    an entry.
+    an entry. Raises `ContendedError` where a process that died in here still holds the page.
     """
 
     async def both(session: Session) -> Reported:
@@ -76,12 +77,8 @@ async def report(
 
     if not await _anything(db, event):
         return Reported()
-    async with await db.client.start_session() as session:
-        # With a snapshot, whatever somebody else has changed since is a conflict, and read again.
-        reported: Reported = await session.with_transaction(
-            both, read_concern=ReadConcern("snapshot"), write_concern=db.handle.write_concern
-        )
-    return reported
+    # With a snapshot, whatever somebody else has changed since is a conflict, and read again.
+    return await transact(db, both, ReadConcern("snapshot"))
 
 
 async def oldest_untold(db: Database) -> datetime | None:

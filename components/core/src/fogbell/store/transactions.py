@@ -1,0 +1,63 @@
+"""Changing several documents at once, or none of them.
+
+A process that dies within a transaction leaves it open, and MongoDB ends it only after
+``transactionLifetimeLimitSeconds``: 60, if nobody has set it otherwise. Until then whatever it has
+written cannot be changed within another one. The driver's ``with_transaction`` would try for two
+minutes, as fast as it can; here whoever meets that is told soon, and comes back later.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.read_concern import ReadConcern
+
+from fogbell.store.database import Database, Session, StoreUnavailableError
+
+R = TypeVar("R")
+
+WRITE_CONFLICT = 112
+PAUSES = (0.01, 0.05, 0.2, 0.5)
+"""Seconds before each further try: who is alive is through by then."""
+
+
+class ContendedError(StoreUnavailableError):
+    """Somebody else's transaction has changed the same documents, and does not end."""
+
+
+async def transact(
+    db: Database, work: Callable[[Session], Awaitable[R]], read_concern: ReadConcern
+) -> R:
+    """What ``work`` returns, once all that it wrote in the session is committed.
+
+    ``work`` may be called several times. Raises `ContendedError`, and what the driver raises: after
+    that it may have been committed.
+    """
+    async with await db.client.start_session() as session:
+        for pause in PAUSES:
+            try:
+                return await _attempt(db, session, work, read_concern)
+            except PyMongoError as error:
+                if not error.has_error_label("TransientTransactionError"):
+                    raise
+            await asyncio.sleep(pause)
+        try:
+            return await _attempt(db, session, work, read_concern)
+        except OperationFailure as error:
+            if error.code != WRITE_CONFLICT:
+                raise
+            raise ContendedError("another transaction holds what this one changes") from error
+
+
+async def _attempt(
+    db: Database,
+    session: Session,
+    work: Callable[[Session], Awaitable[R]],
+    read_concern: ReadConcern,
+) -> R:
+    write_concern = db.handle.write_concern
+    async with session.start_transaction(read_concern=read_concern, write_concern=write_concern):
+        result = await work(session)
+        await session.commit_transaction()
+    return result
