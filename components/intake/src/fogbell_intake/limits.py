@@ -3,6 +3,13 @@
 MAX_HEAD = 64 * 1024
 """Bytes of a request line and its headers."""
 
+HEAD_TIMEOUT = 10.0
+"""Seconds from the first byte of a request's head to its last."""
+
+LINGER = 10.0
+"""Seconds for which what is left of a body is read once its request is answered: a client that
+still sends then reads the answer first."""
+
 MAX_BODY = 1_000_000
 """Bytes of a JSON body."""
 

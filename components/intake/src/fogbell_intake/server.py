@@ -1,4 +1,6 @@
-"""uvicorn with what it lacks: bounded headers, a stop that streams hear of, a ready file."""
+"""uvicorn with what it lacks: heads bounded in size and time, a stop that streams hear of, and a
+file that says when it is ready.
+"""
 
 import asyncio
 import contextlib
@@ -15,7 +17,7 @@ from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from fogbell_intake.gathering import GatheringTransport
-from fogbell_intake.limits import MAX_HEAD
+from fogbell_intake.limits import HEAD_TIMEOUT, LINGER, MAX_HEAD
 from fogbell_intake.parsing import BODY_IS_HERE
 from fogbell_intake.settings import HttpSettings
 
@@ -25,45 +27,90 @@ ends first and none sends into a connection that closes."""
 
 log = structlog.get_logger(__name__)
 
-_HEAD_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"content-length: 0\r\nconnection: close\r\n\r\n"
-)
+_ENDS = b"content-length: 0\r\nconnection: close\r\n\r\n"
+_HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\n" + _ENDS
+_HEAD_TOO_LATE = b"HTTP/1.1 408 Request Timeout\r\n" + _ENDS
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Refuses request heads beyond `MAX_HEAD` bytes; httptools itself would gather any amount.
+    """No client holds a connection by being slow, and none makes it gather more than `MAX_HEAD`.
+
+    httptools itself would gather any amount of a head, and uvicorn would wait for ever: for a
+    first byte, for the rest of a head, for the rest of a body whose request is answered, and for
+    an answer to be taken. An application bounds only the time of a body that it reads.
 
     It answers by a `GatheringTransport`.
     """
 
     _head = 0
     _in_body = False
+    _patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Put what gathers an answer's pieces before the transport."""
         gathering = GatheringTransport(cast("asyncio.Transport", transport), self.loop)
         super().connection_made(gathering)
+        # uvicorn's own timer, which the first byte ends: silent from the start is idle, too.
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing more."""
+        self._wait_no_longer()
+        self._unset_keepalive_if_required()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Count what belongs to a head that is not complete."""
+        """Count what belongs to a head that is not complete, and give it its time.
+
+        Most heads come in one piece, and need no timer.
+        """
         if not self._in_body:
             self._head += len(data)
         super().data_received(data)
-        if not self._in_body and self._head > MAX_HEAD and not self.transport.is_closing():
+        if self._in_body or not self._head or self.transport.is_closing():
+            return
+        if self._head > MAX_HEAD:
             self.transport.write(_HEAD_TOO_LARGE)
             self.transport.close()
+        elif self._patience is None:
+            self._patience = self.loop.call_later(HEAD_TIMEOUT, self._head_is_late)
 
     def on_headers_complete(self) -> None:
         """The head is complete."""
         self._in_body, self._head = True, 0
+        self._wait_no_longer()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """The body is complete; another head may follow."""
         self._in_body, self._head = False, 0
+        self._wait_no_longer()
         self.scope[BODY_IS_HERE] = True  # type: ignore[literal-required]
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Go on for a while with a body that nobody reads any more."""
+        super().on_response_complete()
+        if self._in_body and self.cycle.response_complete:
+            self._patience = self.loop.call_later(LINGER, self.transport.close)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Drop what the client has not taken by now: a close would wait for it to be taken."""
+        self.transport.abort()
+
+    def _head_is_late(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.keep_alive = False  # the answer to the request before goes first
+        elif not self.transport.is_closing():
+            self.transport.write(_HEAD_TOO_LATE)
+            self.transport.close()
+
+    def _wait_no_longer(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
 
 
 class Server(uvicorn.Server):
