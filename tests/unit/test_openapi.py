@@ -1,6 +1,7 @@
 """The interface's document is what the route table says, valid, and the one that is committed."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,22 @@ def test_streams_and_imports_are_not_said_to_be_json(document: Document) -> None
     assert {"recipientTokenInQuery": []} in stream["security"]
     posted = listed["POST", "/v1/recipients/import"]["requestBody"]["content"]
     assert list(posted) == ["application/x-ndjson", "text/csv"]
+
+
+def test_what_an_answer_leads_to_is_there_and_finds_all_that_it_asks_for(
+    document: Document,
+) -> None:
+    by_id = {operation["operationId"]: place for place, operation in operations(document).items()}
+    linked = set()
+    for operation in operations(document).values():
+        for answer in operation["responses"].values():
+            for link in answer.get("links", {}).values():
+                _, path = by_id[link["operationId"]]
+                assert set(link["parameters"]) == set(re.findall(r"\{(\w+)\}", path))
+                linked.add(link["operationId"])
+    asking = {i for i, (_, path) in by_id.items() if path.startswith("/v1/") and "{" in path}
+    # Only who knows a channel and an address can ask for its suppression at first.
+    assert asking - linked == {"put_suppressions_channel_address"}
 
 
 def test_secrets_are_write_only(document: Document) -> None:

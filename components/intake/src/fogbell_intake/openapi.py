@@ -16,6 +16,7 @@ from pydantic.json_schema import models_json_schema
 from fogbell import __version__
 from fogbell_intake.answers import ProblemAnswer
 from fogbell_intake.describing import Body, Model, Parameter, Schema, Text
+from fogbell_intake.linking import Places, links
 from fogbell_intake.problem_types import TYPES
 from fogbell_intake.problems import MEDIA_TYPE
 from fogbell_intake.routing import Route
@@ -60,7 +61,9 @@ def document(table: Iterable[Route]) -> Schema:
     paths: dict[str, Schema] = {}
     for route in routes:
         path = route.path.replace(":path}", "}")
-        paths.setdefault(path, {})[route.method.lower()] = _Operation(route, references).document()
+        paths.setdefault(path, {})[route.method.lower()] = _Operation(
+            route, references, routes
+        ).document()
     return {
         "openapi": "3.1.0",
         "info": {
@@ -86,9 +89,12 @@ def text(table: Iterable[Route]) -> str:
 class _Operation:
     """One route's part of the document."""
 
-    def __init__(self, route: Route, references: Mapping[object, Schema]) -> None:
+    def __init__(
+        self, route: Route, references: Mapping[object, Schema], table: tuple[Route, ...]
+    ) -> None:
         self._route = route
         self._references = references
+        self._table = table
 
     def document(self) -> Schema:
         route, about = self._route, self._route.about
@@ -124,9 +130,13 @@ class _Operation:
 
     def _responses(self) -> Iterator[tuple[str, Schema]]:
         for status, answer in self._route.about.answers.items():
-            yield str(status), self._answer(answer)
+            leads = {_operation_id(to): _link(to, places) for to, places in self._leads(answer)}
+            yield str(status), self._answer(answer) | ({"links": leads} if leads else {})
         for status in _problems(self._route):
             yield str(status), {"$ref": f"#/components/responses/{_problem_name(status)}"}
+
+    def _leads(self, answer: Model | Text) -> Iterator[tuple[Route, Places]]:
+        return links(self._route, answer, self._table)
 
     def _answer(self, answer: Model | Text) -> Schema:
         if answer is None:
@@ -172,6 +182,10 @@ def _parameter(parameter: Parameter) -> Schema:
         "description": parameter.description,
         "schema": parameter.schema,
     }
+
+
+def _link(to: Route, places: Places) -> Schema:
+    return {"operationId": _operation_id(to), "parameters": dict(places)}
 
 
 def _statuses() -> list[int]:
