@@ -1,7 +1,7 @@
 """Real servers for tests: shared ones, private ones, and a sink for what is sent."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import pymongo
 import pytest
 import structlog
 from tests.support.locked import LockedMongo, locked_mongo
+from tests.support.measuring import Stopwatch, measured
 from tests.support.shared import Ask, SharedServers, ask
 
 from fogbell.telemetry.logs import places
@@ -49,6 +50,19 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     shared = config.stash.get(SHARED, None)
     if shared is not None:
         shared.close()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    lines = list(measured(terminalreporter.getreports("passed")))
+    if lines:
+        terminalreporter.section("measured")
+        terminalreporter.write_line("\n".join(lines))
+
+
+@pytest.fixture
+def stopwatch(record_property: Callable[[str, object], None]) -> Stopwatch:
+    """Measures how long something takes to recover."""
+    return Stopwatch(record_property)
 
 
 @pytest.fixture(scope="session")

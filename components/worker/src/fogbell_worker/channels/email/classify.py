@@ -2,8 +2,9 @@
 
 Outcomes follow the reply code's class (RFC 5321, 4.2.1), with one exception that decides whether a
 night's deliveries survive: where the relay refuses *us* (login, TLS, relaying, a command it does
-not know), the recipient is not to blame, and the delivery stays transient whatever the code says.
-Reasons prefer the enhanced code (RFC 3463 and its registry) to the plain one.
+not know) or all mail (its disk is full), the recipient is not to blame, and the delivery stays
+transient whatever the code says. Reasons prefer the enhanced code (RFC 3463 and its
+registry) to the plain one.
 """
 
 import re
@@ -95,7 +96,14 @@ _RELAY_CODES = {
     **dict.fromkeys((454, 530, 534, 535, 538), "relay_auth"),
     **dict.fromkeys((502, 503, 504), "relay_protocol"),
 }
-_RELAY_STATUSES = {"7.8": "relay_auth", "7.9": "relay_auth", "7.11": "relay_tls"}
+_RELAY_STATUSES = {
+    "3.1": "relay_busy",
+    "3.2": "relay_busy",
+    "7.8": "relay_auth",
+    "7.9": "relay_auth",
+    "7.11": "relay_tls",
+}
+"""3.1 is a mail system that is full, 3.2 one that takes nothing now: nobody's mail is to blame."""
 
 _GREYLIST = re.compile(r"gr[ae]y\W{0,3}list", re.IGNORECASE)
 _RELAYING = re.compile(r"relay(ing)?\b.{0,20}\b(denied|prohibited|not permitted)", re.IGNORECASE)
