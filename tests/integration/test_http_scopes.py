@@ -7,6 +7,9 @@ from datetime import timedelta
 
 import httpx2
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route as StarletteRoute
 from tests.support.directory import Intake, directory_intake
 from tests.support.inbox_intake import sign
 
@@ -79,6 +82,28 @@ async def _ask(guarded: Guarded, route: Route, credential: str) -> httpx2.Respon
         if path != STREAM or answer.status_code != 200:
             await answer.aread()
     return answer
+
+
+def test_nothing_is_served_that_is_not_in_the_table(guarded: Guarded) -> None:
+    served = {
+        (method, route.path)
+        for route in guarded.intake.app.router.routes
+        if isinstance(route, StarletteRoute)
+        for method in route.methods or ()
+    }
+    assert len(guarded.intake.app.router.routes) == len({path for _, path in served})
+    # Starlette adds HEAD where there is a GET.
+    assert {place for place in served if place[0] != "HEAD"} == {(r.method, r.path) for r in TABLE}
+
+
+def test_a_route_that_does_not_say_who_is_let_in_is_refused() -> None:
+    async def endpoint(_: Request) -> Response:
+        return Response()
+
+    with pytest.raises(ValueError, match="GET /v1/x does not say who is let in"):
+        Route("GET", "/v1/x", endpoint, scope=None)
+    with pytest.raises(ValueError, match="GET /v1/x does not say who is let in"):
+        Route("GET", "/v1/x", endpoint, Scope.READ, authentication="none")
 
 
 def test_every_scope_opens_something() -> None:

@@ -10,6 +10,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.requests import Request
 from starlette.responses import Response
 
+from fogbell.model.api_key import Scope
 from fogbell_intake import openapi
 from fogbell_intake.describing import About
 from fogbell_intake.routes import TABLE
@@ -113,7 +114,7 @@ def test_a_route_that_does_not_say_what_it_answers_is_refused() -> None:
         return Response()
 
     with pytest.raises(ValueError, match="GET /x does not say"):
-        openapi.document([Route("GET", "/x", endpoint, scope=None, about=About())])
+        openapi.document([Route("GET", "/x", endpoint, Scope.READ, about=About())])
 
 
 def test_the_document_is_json_that_any_reader_takes(document: Document) -> None:

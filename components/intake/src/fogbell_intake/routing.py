@@ -31,7 +31,8 @@ class Route:
     knows callers of another kind (recipients' tokens), which ``authentication`` then names.
     ``about`` is for the interface's document. ``cost`` is what a request takes of the key's limit;
     with 0 the endpoint charges the key itself, by what it was sent. ``prompt``: it has nothing to
-    answer without MongoDB, and says so within seconds.
+    answer without MongoDB, and says so within seconds. Raises ValueError where scope and
+    authentication do not say together who is let in.
     """
 
     method: str
@@ -42,6 +43,11 @@ class Route:
     about: About = UNDESCRIBED
     cost: int = 1
     prompt: bool = False
+
+    def __post_init__(self) -> None:
+        """Without this, a scope that was forgotten would open the route to everybody."""
+        if (self.scope is None) == (self.authentication == "api_key"):
+            raise ValueError(f"{self.method} {self.path} does not say who is let in")
 
 
 def public(path: str, endpoint: Endpoint, about: About = UNDESCRIBED) -> Route:
