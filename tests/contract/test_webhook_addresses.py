@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import uvloop
+from pydantic import ValidationError
 from tests.support.routing import Attempting, provided, routed
 from tests.support.webhooks import Receiver, hang, raw, reply, webhook_work
 
@@ -33,6 +34,41 @@ LOOPBACK = [
     "[::]",
     "[::ffff:127.0.0.1]",
     "[::127.0.0.1]",
+]
+
+
+ODD = [
+    "localhost.",
+    "localhost.localdomain",
+    "any.localhost",
+    "any.localhost.",
+    "ip6-localhost",
+    "127.0.0.1.",
+    "127.00.00.01",
+    "127.0.0.1.0",
+    "00000177.0.0.1",
+    "4294967297",
+    "0x100000000",
+    "%31%32%37.0.0.1",
+    "127%2e0%2e0%2e1",
+    "[::ffff:7f00:1]",
+    "[0:0:0:0:0:ffff:127.0.0.1]",
+    "[::ffff:0:127.0.0.1]",
+    "[64:ff9b::7f00:1]",
+    "[::1%25lo]",
+    "[::1%lo]",
+]
+"""What some readers take for loopback, or for the name of this machine."""
+
+CREDENTIALS = [
+    "http://example.org@127.0.0.1:{port}/",
+    "http://127.0.0.1:{port}@example.org/",
+    "http://example.org:80@127.0.0.1:{port}/",
+    "http://example.org#@127.0.0.1:{port}/",
+    "http://example.org\\@127.0.0.1:{port}/",
+    "http://\u2460\u2461\u2466.0.0.1:{port}/",
+    "http://127.0.0.1:{port}\t/",
+    "http:127.0.0.1:{port}/",
 ]
 
 
@@ -70,6 +106,34 @@ async def test_no_spelling_of_loopback_is_connected_to(host: str) -> None:
     assert answer.outcome is Outcome.PERMANENT
     assert answer.reason in ("address_refused", "bad_address")
     assert receiver.connections == 0
+
+
+@pytest.mark.parametrize("host", ODD)
+async def test_no_odd_form_of_an_address_or_name_reaches_loopback(host: str) -> None:
+    """Whether there is such a name is the system's to say; where it leads is looked at."""
+    async with Receiver().listen() as receiver:
+        try:
+            (answer,) = await send([f"http://{host}:{receiver.port}/"])
+        except ValidationError:
+            return
+    assert answer.outcome is Outcome.PERMANENT or answer.reason == "dns"
+    assert receiver.connections == 0
+
+
+@pytest.mark.parametrize("url", CREDENTIALS)
+async def test_a_url_that_names_two_hosts_is_no_address(url: str) -> None:
+    with pytest.raises(ValidationError):
+        await send([url.format(port=1)])
+
+
+async def test_a_redirect_to_what_is_refused_is_not_followed() -> None:
+    async with Receiver().listen() as inside:
+        to = [f"Location: http://{host}:{inside.port}/\r\n" for host in ("127.0.0.2", "[::1]")]
+        answers = [reply(status, to[status % 2]) for status in (301, 302, 303, 307, 308)]
+        async with Receiver(answers).listen() as outside:
+            replies = await send([outside.url] * 5, allow_networks=["127.0.0.1/32"])
+    assert {(r.outcome, r.reason) for r in replies} == {(Outcome.PERMANENT, "redirected")}
+    assert inside.connections == 0
 
 
 async def test_a_name_that_turns_to_another_address_is_checked_at_each_connection() -> None:
