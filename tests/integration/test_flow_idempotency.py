@@ -3,6 +3,7 @@
 import asyncio
 import json
 from typing import Any
+from uuid import UUID
 
 import httpx2
 from tests.support.account import email_ids
@@ -35,6 +36,30 @@ async def test_posts_of_one_key_at_the_same_moment_are_one_notification(running:
     await running.settled(run)
     account = await running.account(run, expected=email_ids(run, people))
     assert (account.statuses, account.duplicates) == ({"delivered": 2}, 0)
+
+
+async def test_posts_of_one_key_to_two_replicas_at_the_same_moment_are_one_notification(
+    running: System,
+) -> None:
+    first, people = running.port, ["replica-a@example.org", "replica-b@example.org"]
+    replica = await running.start_intake()
+    await asyncio.to_thread(replica.wait_ready)
+    urls = [f"http://{HOST}:{port}/v1/notifications" for port in (first, running.port)]
+    headers = {"Idempotency-Key": "replicas"}
+    answers = await asyncio.gather(
+        *(
+            running.client.post(urls[number % 2], json=mail(*people), headers=headers)
+            for number in range(AT_ONCE)
+        )
+    )
+    assert {answer.status_code for answer in answers} == {202}
+    assert len({answer.content for answer in answers}) == 1
+    assert sum("Idempotent-Replayed" not in answer.headers for answer in answers) == 1
+    run = answers[0].json()["id"]
+    await running.settled(run)
+    account = await running.account(run, expected=email_ids(run, people))
+    assert (account.statuses, account.duplicates) == ({"delivered": 2}, 0)
+    assert await running.db.notifications.count_documents({"_id": UUID(run)}) == 1
 
 
 async def test_another_body_under_a_known_key_is_refused_and_changes_nothing(
