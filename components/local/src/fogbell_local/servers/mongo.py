@@ -1,4 +1,7 @@
-"""A private MongoDB: a replica set of one node, on loopback, with its data in a directory."""
+"""A private MongoDB: a replica set of one node, on loopback, with its data in a directory.
+
+Or one member of a larger set, which `fogbell_local.servers.replica_set` puts together.
+"""
 
 import os
 import shutil
@@ -18,7 +21,7 @@ from fogbell_local.servers.server import Server
 ADDRESS_VARIABLE = "FOGBELL_MONGODB_URI"
 START_SECONDS = 60.0
 
-_REPLICA_SET = "rs0"
+REPLICA_SET = "rs0"
 _ALREADY_INITIALIZED = 23
 
 
@@ -43,7 +46,18 @@ class MongoServer(Server):
         ``directory`` takes data and log; ``cache_gb`` is WiredTiger's cache (at least 0.25).
         Raises ServerError, with the end of the log where there is one.
         """
-        launch = _Launch(directory, cache_gb)
+        return cls._started(_Launch(directory, cache_gb))
+
+    @classmethod
+    def member(cls, directory: Path, *, cache_gb: float = 0.25) -> Self:
+        """Start a member of a set that somebody else initiates, and wait until it answers.
+
+        Its ``uri`` is this member's alone. Raises ServerError as `start` does.
+        """
+        return cls._started(_Member(directory, cache_gb))
+
+    @classmethod
+    def _started(cls, launch: "_Launch") -> Self:
         server = cls(launch.uri, launch)
         server._begin()
         return server
@@ -52,22 +66,22 @@ class MongoServer(Server):
 class _Launch:
     """How one private server is started, the same way each time."""
 
-    def __init__(self, directory: Path, cache_gb: float) -> None:
+    def __init__(self, directory: Path, cache_gb: float, *, contained: bool = True) -> None:
         port = self._port = kept_ports(directory, 1)[0]
         self._data = directory / "data"
         self._log = directory / "mongod.log"
         self._options = (
-            f"--replSet={_REPLICA_SET}", f"--port={port}", f"--wiredTigerCacheSizeGB={cache_gb}",
+            f"--replSet={REPLICA_SET}", f"--port={port}", f"--wiredTigerCacheSizeGB={cache_gb}",
             # a sample of everything each second, which nobody reads here
             "--setParameter=diagnosticDataCollectionEnabled=false",
         )  # fmt: skip
         self._container: docker.Container | None = None
-        if docker.has_image(docker.MONGODB_IMAGE):
+        if contained and docker.has_image(docker.MONGODB_IMAGE):
             self._container = docker.Container(docker.MONGODB_IMAGE, port, directory, "/data/db")
 
     @property
     def uri(self) -> str:
-        return f"mongodb://127.0.0.1:{self._port}/?replicaSet={_REPLICA_SET}"
+        return f"mongodb://127.0.0.1:{self._port}/?replicaSet={REPLICA_SET}"
 
     def start(self) -> GuardedProcess:
         process = self._run()
@@ -77,7 +91,7 @@ class _Launch:
             serverSelectionTimeoutMS=int(POLL_SECONDS * 1000),
         ) as client:
             process.wait_until(
-                lambda: _is_primary(client, self._port), deadline - time.monotonic(), "MongoDB"
+                lambda: self._is_ready(client), deadline - time.monotonic(), "MongoDB"
             )
         return process
 
@@ -88,6 +102,9 @@ class _Launch:
         if self._container is not None:
             self._container.discard_data()
         shutil.rmtree(self._data, ignore_errors=True)
+
+    def _is_ready(self, client: pymongo.MongoClient[dict[str, Any]]) -> bool:
+        return _is_primary(client, self._port)
 
     def _run(self) -> GuardedProcess:
         if self._container is not None:
@@ -107,6 +124,27 @@ class _Launch:
         ]  # fmt: skip
 
 
+class _Member(_Launch):
+    """One of several. Never a container: inside one, the others' addresses on loopback would be
+    its own.
+    """
+
+    def __init__(self, directory: Path, cache_gb: float) -> None:
+        super().__init__(directory, cache_gb, contained=False)
+
+    @property
+    def uri(self) -> str:
+        return f"mongodb://127.0.0.1:{self._port}/?directConnection=true"
+
+    def _is_ready(self, client: pymongo.MongoClient[dict[str, Any]]) -> bool:
+        """Whether it answers: who is the primary is the others' matter, too."""
+        try:
+            client.admin.command("ping")
+        except PyMongoError:
+            return False
+        return True
+
+
 def _is_primary(client: pymongo.MongoClient[dict[str, Any]], port: int) -> bool:
     """Whether the node takes writes; initiates the replica set on the way."""
     try:
@@ -121,7 +159,7 @@ def _is_primary(client: pymongo.MongoClient[dict[str, Any]], port: int) -> bool:
 def _initiate(client: pymongo.MongoClient[dict[str, Any]], port: int) -> None:
     members = [{"_id": 0, "host": f"127.0.0.1:{port}"}]
     try:
-        client.admin.command("replSetInitiate", {"_id": _REPLICA_SET, "members": members})
+        client.admin.command("replSetInitiate", {"_id": REPLICA_SET, "members": members})
     except OperationFailure as failure:
         if failure.code != _ALREADY_INITIALIZED:  # a restarted node is still reading its own
             raise

@@ -68,10 +68,16 @@ class GuardedProcess:
 
     def kill(self) -> None:
         """SIGKILL for the program and everything it started; returns when they are gone."""
-        if self.running:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.pid, signal.SIGKILL)
+        self._signal_group(signal.SIGKILL)
         self._release()
+
+    def freeze(self) -> None:
+        """SIGSTOP for the program and everything it started: it holds what it has, and is silent."""
+        self._signal_group(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT: it goes on where it stood; nothing for what is not frozen, or has ended."""
+        self._signal_group(signal.SIGCONT)
 
     def tail(self, lines: int = 20) -> str:
         """The last lines that the program wrote."""
@@ -96,6 +102,11 @@ class GuardedProcess:
         if self.running:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        if self.running:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
 
     def _release(self) -> None:
         """Let go of the lifeline and reap the guardian."""

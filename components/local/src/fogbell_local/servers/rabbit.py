@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -15,6 +16,8 @@ from fogbell_local.servers.server import Server
 ADDRESS_VARIABLE = "FOGBELL_RABBITMQ_URI"
 START_SECONDS = 120.0
 
+_NODE = "fogbell@localhost"
+_SCRIPTS = "RABBITMQ_SCRIPTS_DIR"
 _PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
 _METHOD_FRAME = b"\x01"
 
@@ -31,17 +34,30 @@ class RabbitServer(Server):
         return cls(address, None) if address else cls.start(directory)
 
     @classmethod
-    def start(cls, directory: Path, *, plugins: Sequence[str] = (), schedulers: int = 1) -> Self:
+    def start(
+        cls,
+        directory: Path,
+        *,
+        plugins: Sequence[str] = (),
+        schedulers: int = 1,
+        contained: bool = True,
+    ) -> Self:
         """Start a private node and wait until it speaks AMQP.
 
         ``directory`` takes data, log and cookie; ``plugins`` such as ``rabbitmq_management`` make
-        it start slower; ``schedulers`` is how many cores it may use.
+        it start slower; ``schedulers`` is how many cores it may use; ``contained`` is whether it
+        may be a container: signals do not reach one.
         Raises ServerError, with the end of the log where there is one.
         """
-        launch = _Launch(directory, tuple(plugins), schedulers)
+        launch = _Launch(directory, tuple(plugins), schedulers, contained=contained)
         server = cls(launch.uri, launch)
         server._begin()
         return server
+
+    def control(self, *arguments: str) -> None:
+        """Run ``rabbitmqctl`` on the node. Takes seconds. Raises ServerError with what it said."""
+        assert isinstance(self._launch, _Launch), "expected a node of ours"
+        self._launch.control(arguments)
 
     def wipe(self) -> None:
         """Lose everything: kill, delete queues, messages and users, start on the same ports."""
@@ -52,14 +68,16 @@ class RabbitServer(Server):
 class _Launch:
     """How one private node is started, the same way each time."""
 
-    def __init__(self, directory: Path, plugins: Sequence[str], schedulers: int) -> None:
+    def __init__(
+        self, directory: Path, plugins: Sequence[str], schedulers: int, *, contained: bool
+    ) -> None:
         self._directory = directory
         self._port, self._distribution_port, self._mapper_port = kept_ports(directory, 3)
         self._plugins = plugins
         self._schedulers = schedulers
         self._mapper: GuardedProcess | None = None
         self._container: docker.Container | None = None
-        if docker.has_image(docker.RABBITMQ_IMAGE):
+        if contained and docker.has_image(docker.RABBITMQ_IMAGE):
             env = {"RABBITMQ_NODE_PORT": str(self._port)}
             self._container = docker.Container(
                 docker.RABBITMQ_IMAGE, self._port, directory, "/var/lib/rabbitmq", env
@@ -77,6 +95,21 @@ class _Launch:
             self.after_end()
             raise
         return process
+
+    def control(self, arguments: Sequence[str]) -> None:
+        """See `RabbitServer.control`."""
+        server = programs.rabbitmq_server()
+        if server is None or self._container is not None:
+            raise ServerError("expected a RabbitMQ that runs as a process of this machine")
+        program = server.resolve().with_name("rabbitmqctl")
+        # The whole installation: a slim one has no command line.
+        own = {k: v for k, v in self._environment(server).items() if k != _SCRIPTS}
+        run = subprocess.run(
+            [program, "--node", _NODE, *arguments],
+            env=own, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if run.returncode != 0:
+            raise ServerError(f"rabbitmqctl {' '.join(arguments)}: {run.stdout}{run.stderr}")
 
     def after_end(self) -> None:
         """End what the node leaves behind."""
@@ -119,12 +152,12 @@ class _Launch:
     def _environment(self, server: Path) -> dict[str, str]:
         directory = self._directory
         scripts = slim.scripts_directory(server, self._plugins, directory / "slim")
-        return ({} if scripts is None else {"RABBITMQ_SCRIPTS_DIR": str(scripts)}) | {
+        return ({} if scripts is None else {_SCRIPTS: str(scripts)}) | {
             "PATH": os.environ["PATH"],
             "HOME": str(directory),  # the cookie
             "LANG": "C.UTF-8",
             "ERL_EPMD_PORT": str(self._mapper_port),
-            "RABBITMQ_NODENAME": "fogbell@localhost",
+            "RABBITMQ_NODENAME": _NODE,
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODE_PORT": str(self._port),
             "RABBITMQ_DIST_PORT": str(self._distribution_port),

@@ -51,6 +51,14 @@ class Server:
         self._running().kill()
         self._end()
 
+    def freeze(self) -> None:
+        """SIGSTOP: connections stay open, and nothing answers. Raises ServerError as `kill`."""
+        self._running().freeze()
+
+    def thaw(self) -> None:
+        """SIGCONT, after `freeze`. Raises ServerError as `kill`."""
+        self._running().thaw()
+
     def restart(self) -> None:
         """Start again on the same ports and data, after a clean stop if it still runs."""
         self.stop()
