@@ -16,13 +16,15 @@ _MONGOD_LIBRARIES = ("libcurl4", "libssl3", "liblzma5")
 Say = Callable[[str], None]
 
 
-def install(say: Say = print) -> None:
+def install(say: Say = print, *, contained: bool = True) -> None:
     """Make sure that both servers can be started; quick where nothing is missing.
 
+    ``contained`` is whether they may be containers, or somebody else's at an address: else they
+    are made sure of as programs of this machine.
     Says what it found or installed. Raises ServerError with what to do where it cannot help.
     """
-    say(f"MongoDB:  {_provide_mongodb()}")
-    say(f"RabbitMQ: {_provide_rabbitmq()}")
+    say(f"MongoDB:  {(contained and _found_mongodb()) or _provide_mongodb()}")
+    say(f"RabbitMQ: {(contained and _found_rabbitmq()) or _provide_rabbitmq()}")
 
 
 def install_browser(say: Say = print) -> None:
@@ -38,11 +40,21 @@ def install_browser(say: Say = print) -> None:
     say(f"Chromium: {program}")
 
 
+def _found_mongodb() -> str | None:
+    return _found(mongo.ADDRESS_VARIABLE, docker.MONGODB_IMAGE)
+
+
+def _found_rabbitmq() -> str | None:
+    return _found(rabbit.ADDRESS_VARIABLE, docker.RABBITMQ_IMAGE)
+
+
+def _found(address: str, image: str) -> str | None:
+    if address in os.environ:
+        return f"the one at {address}"
+    return f"the image {image}" if docker.available() and docker.pull(image) else None
+
+
 def _provide_mongodb() -> str:
-    if mongo.ADDRESS_VARIABLE in os.environ:
-        return f"the one at {mongo.ADDRESS_VARIABLE}"
-    if docker.available() and docker.pull(docker.MONGODB_IMAGE):
-        return f"the image {docker.MONGODB_IMAGE}"
     program = programs.mongod()
     if program is None:
         raise ServerError(
@@ -57,10 +69,6 @@ def _provide_mongodb() -> str:
 
 
 def _provide_rabbitmq() -> str:
-    if rabbit.ADDRESS_VARIABLE in os.environ:
-        return f"the one at {rabbit.ADDRESS_VARIABLE}"
-    if docker.available() and docker.pull(docker.RABBITMQ_IMAGE):
-        return f"the image {docker.RABBITMQ_IMAGE}"
     if programs.rabbitmq_server() is None:
         _apt_install("rabbitmq-server")
     program = programs.rabbitmq_server()

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 from fogbell_local.servers import docker, programs, slim
 from fogbell_local.servers.ports import kept_ports
@@ -16,6 +17,7 @@ from fogbell_local.servers.server import Server
 ADDRESS_VARIABLE = "FOGBELL_RABBITMQ_URI"
 START_SECONDS = 120.0
 
+_DEFAULT_PORT = 5672
 _NODE = "fogbell@localhost"
 _SCRIPTS = "RABBITMQ_SCRIPTS_DIR"
 _PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
@@ -53,6 +55,11 @@ class RabbitServer(Server):
         server = cls(launch.uri, launch)
         server._begin()
         return server
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return urlsplit(self.uri).port or _DEFAULT_PORT
 
     def control(self, *arguments: str) -> None:
         """Run ``rabbitmqctl`` on the node. Takes seconds. Raises ServerError with what it said."""

@@ -35,6 +35,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--outage", type=Outage.parse, help="PROVIDER:AFTER:LASTS, in messages")
     parser.add_argument("--refuse-fraction", type=float, default=0.0, help="of mails, once each")
     parser.add_argument("--refuse-code", type=int, default=451)
+    parser.add_argument("--webhook-fraction", type=float, default=0.0, help="503, once each")
+    parser.add_argument("--cut-fraction", type=float, default=0.0, help="taken, not answered")
+    parser.add_argument("--silent-fraction", type=float, default=0.0, help="neither")
     parser.add_argument("--delay", type=float, default=0.0, help="seconds before each reply")
     parser.add_argument("--port-file", type=Path, help="where the ports are written when ready")
     return parser.parse_args()
@@ -43,10 +46,20 @@ def _arguments() -> argparse.Namespace:
 async def _run(arguments: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     refusals = Refusals.resume(
-        arguments.refuse_fraction, ledger.read(arguments.log), arguments.outage
+        arguments.refuse_fraction,
+        ledger.read(arguments.log),
+        arguments.outage,
+        arguments.webhook_fraction,
     )
     writer = ledger.Writer(arguments.log)
-    answering = Answering(writer, refusals, arguments.refuse_code, arguments.delay)
+    answering = Answering(
+        writer,
+        refusals,
+        arguments.refuse_code,
+        arguments.delay,
+        arguments.cut_fraction,
+        arguments.silent_fraction,
+    )
     mails = await loop.create_server(
         functools.partial(SmtpConnection, answering), arguments.host, arguments.port
     )

@@ -45,18 +45,24 @@ class Refusals:
 
     fraction: float = 0.0
     outage: Outage | None = None
+    webhook_fraction: float = 0.0
     seen: set[str] = field(default_factory=set)
     answers: Counter[tuple[str | None, Outcome]] = field(default_factory=Counter)
     """How many of each a provider gave."""
 
     @classmethod
     def resume(
-        cls, fraction: float, entries: Iterable[Entry], outage: Outage | None = None
+        cls,
+        fraction: float,
+        entries: Iterable[Entry],
+        outage: Outage | None = None,
+        webhook_fraction: float = 0.0,
     ) -> "Refusals":
         """With the memory of a sink that wrote ``entries`` before it ended."""
         entries = list(entries)
         seen = {e.delivery for e in entries if e.outcome is Outcome.REFUSED}
-        return cls(fraction, outage, seen, Counter((e.provider, e.outcome) for e in entries))
+        answers = Counter((e.provider, e.outcome) for e in entries)
+        return cls(fraction, outage, webhook_fraction, seen, answers)
 
     def mail(self, delivery: str) -> Outcome:
         """The answer to one mail."""
@@ -66,7 +72,7 @@ class Refusals:
 
     def webhook(self, delivery: str, path: str) -> Outcome:
         """The answer to one webhook: the path says how its receiver is."""
-        if path.startswith(UNAVAILABLE_PATH):
+        if path.startswith(UNAVAILABLE_PATH) or in_fraction(delivery, self.webhook_fraction):
             return self._first_time(delivery)
         return Outcome.REFUSED if path.startswith(GONE_PATH) else Outcome.ACCEPTED
 

@@ -20,14 +20,20 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """How the sink answers: ``refuse_fraction`` of the mails once, a provider not during its
-    ``outage``, each ``delay`` seconds late.
+    """How the sink answers: ``refuse_fraction`` of the mails once, ``webhook_fraction`` of the
+    webhooks once with 503, a provider not during its ``outage``, each ``delay`` seconds late.
+
+    Of all messages, ``cut_fraction`` are taken and the connection closed without a reply, and
+    ``silent_fraction`` are neither taken nor answered.
     """
 
     refuse_fraction: float = 0.0
     refuse_code: int = 451
     delay: float = 0.0
     outage: Outage | None = None
+    webhook_fraction: float = 0.0
+    cut_fraction: float = 0.0
+    silent_fraction: float = 0.0
 
     def arguments(self) -> list[str]:
         """What the process is told."""
@@ -35,6 +41,9 @@ class Behaviour:
             f"--refuse-fraction={self.refuse_fraction}",
             f"--refuse-code={self.refuse_code}",
             f"--delay={self.delay}",
+            f"--webhook-fraction={self.webhook_fraction}",
+            f"--cut-fraction={self.cut_fraction}",
+            f"--silent-fraction={self.silent_fraction}",
         ]
         return own if self.outage is None else [*own, f"--outage={self.outage}"]
 

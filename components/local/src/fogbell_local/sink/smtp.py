@@ -156,7 +156,7 @@ class SmtpConnection(asyncio.Protocol):
         if entry.outcome is Outcome.REFUSED:
             reply = b"%d %d.7.1 Greylisted, try again\r\n" % (code, code // 100)
         self._busy = True
-        self._answering.answer(entry, lambda: self._answered(reply))
+        self._answering.answer(entry, lambda: self._answered(reply), self._unanswered)
 
     def _entry(self, message: bytes) -> Entry:
         header = message.partition(b"\r\n\r\n")[0]
@@ -180,6 +180,11 @@ class SmtpConnection(asyncio.Protocol):
         if not self._transport.is_closing():
             self._transport.write(reply)
             self._advance()
+
+    def _unanswered(self) -> None:
+        """The client gets no reply, and never learns whether the entry is on the disk."""
+        assert self._transport is not None
+        self._transport.abort()
 
     def _reset(self) -> None:
         self._sender = None

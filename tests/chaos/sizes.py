@@ -1,0 +1,60 @@
+"""How much of everything, and which of the protocol's times are shortened. Values."""
+
+from dataclasses import dataclass
+
+from fogbell_local import environment
+from fogbell_local.environment import Change
+
+LEASE_SECONDS = 8.0
+
+SHORTENED = (
+    *environment.LOCAL,
+    *environment.FAST,
+    Change("FOGBELL_PROTOCOL__LEASE_SECONDS", "8", "60", "for how long a claim holds"),
+    Change("FOGBELL_PROTOCOL__GRACE_SECONDS", "2", "30", "until what nobody claimed is released"),
+    Change("FOGBELL_PROTOCOL__GRACE_CAP_SECONDS", "10", "3600", "that grace, doubled, at most"),
+    Change("FOGBELL_SWEEP__INTERVAL_SECONDS", "0.5", "5", "between two sweeps", "retry"),
+    Change("FOGBELL_RETRY__CAP_SECONDS", "5", "21600", "longest backoff"),
+    Change("FOGBELL_RETRY__ATTEMPTS", "20", "8", "more tries, since they come so soon"),
+    Change("FOGBELL_BREAKER__PAUSE_SECONDS", "2", "10", "a failing provider is left", "worker"),
+)
+"""So that what takes minutes takes seconds; a later one stands for an earlier one of its name."""
+
+REPLICA_SET = {"electionTimeoutMillis": 3000, "heartbeatIntervalMillis": 500}
+"""MongoDB's own times, by default 10 s and 2 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """A run's: how many processes, how much load, how long anything may take.
+
+    Paces are in seconds between two posts of a kind. ``people``: in the directory. ``after``: how
+    long the load goes on after the last fault.
+    """
+
+    intakes: int = 2
+    transactional_workers: int = 2
+    bulk_workers: int = 2
+    people: int = 600
+    single: float = 0.12
+    batch: float = 2.0
+    inline_bulk: float = 3.0
+    group_bulk: float = 12.0
+    campaign: float = 40.0
+    probe: float = 0.5
+    after: float = 5.0
+    rest_seconds: float = 240.0
+
+
+FULL = Sizes()
+SHORT = Sizes(
+    intakes=1,
+    transactional_workers=2,
+    bulk_workers=1,
+    people=200,
+    single=0.25,
+    group_bulk=6.0,
+    campaign=25.0,
+    after=2.0,
+    rest_seconds=90.0,
+)
