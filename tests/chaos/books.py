@@ -1,4 +1,4 @@
-"""What the client's side knows: what it asked for, what was accepted, and what has to come of it."""
+"""What the client's side knows: what it asked for, what was accepted, and what must come of it."""
 
 import itertools
 import json

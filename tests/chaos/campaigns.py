@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -11,6 +12,7 @@ from tests.chaos import books
 from tests.chaos.books import Books
 from tests.chaos.people import GROUP, People
 from tests.support.campaigns import environment, new_run
+from tests.support.waiting import eventually
 
 from fogbell.model.status import Channel
 from fogbell_campaign.run import Run
@@ -18,6 +20,9 @@ from fogbell_local.processes import Program
 
 LOOK_SECONDS = 0.1
 BACKOFF_SECONDS = 1.0
+JOB_SECONDS = 900.0
+"""As ``activeDeadlineSeconds``: longer than any outage of a plan."""
+
 PACES = (None, 200, 1000)
 """What a run may be throttled to, in deliveries a second."""
 
@@ -77,8 +82,7 @@ class Campaigns:
     async def _job(self) -> None:
         run = self._new_run()
         self.books.attempted.add(run.id)
-        while await self._pod(run) != 0:
-            await asyncio.sleep(BACKOFF_SECONDS)
+        await eventually(partial(self._ends_well, run), JOB_SECONDS, BACKOFF_SECONDS)
         channels = [Channel(channel) for channel in run.spec.channels]
         self.books.accept(run.id, books.named(run.id, self.people.names, channels))
 
@@ -92,8 +96,8 @@ class Campaigns:
             throttle=throttle,
         )
 
-    async def _pod(self, run: Run) -> int:
-        """Its exit status."""
+    async def _ends_well(self, run: Run) -> bool:
+        """Start a pod, and wait for its end."""
         self._started += 1
         name = f"pod-{self._started}"
         termination_log = self.directory / f"{name}.termination"
@@ -107,8 +111,7 @@ class Campaigns:
         command = [sys.executable, "-m", "fogbell_campaign"]
         pod = await asyncio.to_thread(Program, command, self.directory / f"{name}.log", env=told)
         self.pods.append(pod)
-        while (status := pod.exit_status) is None:
-            await asyncio.sleep(LOOK_SECONDS)
+        await eventually(lambda: pod.exit_status is not None, JOB_SECONDS, LOOK_SECONDS)
         self.pods.remove(pod)
         await asyncio.to_thread(pod.terminate, 0)
-        return status
+        return pod.exit_status == 0

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -16,7 +16,7 @@ from tests.chaos.load import Load
 from tests.chaos.people import People
 from tests.chaos.proxies import Proxies, Proxy
 from tests.chaos.sizes import REPLICA_SET, Sizes
-from tests.chaos.tools import Say
+from tests.chaos.tools import Programs, Say
 
 from fogbell.broker import Topology
 from fogbell.store.database import Database
@@ -31,17 +31,19 @@ NAME = "chaos"
 
 @dataclass(frozen=True)
 class Servers:
-    """What components speak to, and what stands before each."""
+    """What components speak to, and what stands before each: nothing, where nothing is needed."""
 
     mongodb: ReplicaSet
-    mongodb_proxies: list[Proxy]
     rabbitmq: RabbitServer
-    rabbitmq_proxy: Proxy
     sink: SinkServer
+    mongodb_proxies: Sequence[Proxy] = ()
+    rabbitmq_proxy: Proxy | None = None
 
     @property
     def rabbitmq_uri(self) -> str:
-        """RabbitMQ's, through its proxy."""
+        """RabbitMQ's, through its proxy if there is one."""
+        if self.rabbitmq_proxy is None:
+            return self.rabbitmq.uri
         return f"amqp://guest:guest@127.0.0.1:{self.rabbitmq_proxy.port}/"
 
     @property
@@ -65,7 +67,7 @@ class Servers:
 
 @dataclass(frozen=True)
 class Ground:
-    """All of it. ``faketime`` is the library that gives a process a wrong clock."""
+    """All of it, and ``programs`` for the faults."""
 
     directory: Path
     servers: Servers
@@ -74,7 +76,7 @@ class Ground:
     client: Client
     load: Load
     campaigns: Campaigns
-    faketime: Path
+    programs: Programs
 
     @property
     def topology(self) -> Topology:
@@ -89,14 +91,6 @@ class Ground:
             yield database
         finally:
             database.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Programs:
-    """What breaks things, see `tests.chaos.tools`."""
-
-    toxiproxy: Path
-    faketime: Path
 
 
 @contextlib.asynccontextmanager
@@ -125,21 +119,25 @@ async def standing(
             books, people, fleet.common("campaign"), directory / "logs", Random(f"{seed} runs")
         )
         stack.push_async_callback(campaigns.abandon)
-        yield Ground(directory, servers, fleet, books, client, load, campaigns, programs.faketime)
+        yield Ground(directory, servers, fleet, books, client, load, campaigns, programs)
 
 
 def _servers(stack: contextlib.AsyncExitStack, directory: Path, programs: Programs) -> Servers:
-    proxies = stack.enter_context(Proxies(programs.toxiproxy, directory))
+    proxies: Proxies | None = None
+    if programs.toxiproxy is not None:
+        proxies = stack.enter_context(Proxies(programs.toxiproxy, directory))
     before: list[Proxy] = []
 
-    def proxied(port: int) -> int:
+    def told_of(port: int) -> int:
+        if proxies is None:
+            return port
         before.append(proxies.before(f"mongodb-{len(before) + 1}", port))
         return before[-1].port
 
-    mongodb = ReplicaSet.start(directory / "mongodb", before=proxied, settings=REPLICA_SET)
+    mongodb = ReplicaSet.start(directory / "mongodb", before=told_of, settings=REPLICA_SET)
     stack.callback(mongodb.discard)
     rabbitmq = RabbitServer.start(directory / "rabbitmq", contained=False)
     stack.callback(rabbitmq.discard)
     sink = stack.enter_context(SinkServer.start(directory / "sink"))
-    rabbitmq_proxy = proxies.before("rabbitmq", rabbitmq.port)
-    return Servers(mongodb, before, rabbitmq, rabbitmq_proxy, sink)
+    rabbitmq_proxy = None if proxies is None else proxies.before("rabbitmq", rabbitmq.port)
+    return Servers(mongodb, rabbitmq, sink, before, rabbitmq_proxy)

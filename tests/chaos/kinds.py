@@ -33,6 +33,12 @@ class Kind(StrEnum):
     PROVIDER_SILENT = "provider-silent"
 
 
+NETWORK = frozenset(
+    kind for kind in Kind if kind.value.endswith(("-slow", "-reset"))
+    or kind in (Kind.MONGODB_SILENT, Kind.RABBITMQ_SILENT)
+)  # fmt: skip
+"""What needs something that stands between components and servers."""
+
 Span = tuple[float, float]
 """The shortest and the longest, in seconds."""
 

@@ -1,10 +1,11 @@
-"""What is posted while faults happen: singles, batches, bulk, some cancelled, replayed, scheduled."""
+"""What is posted while faults happen: singles, batches, bulk; some cancelled, replayed, later."""
 
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from random import Random
 from typing import Any, cast
 from uuid import UUID
@@ -14,6 +15,7 @@ from tests.chaos.books import Books, Json, Probe
 from tests.chaos.client import Client
 from tests.chaos.people import GROUP, People
 from tests.chaos.sizes import Sizes
+from tests.support.waiting import eventually
 
 from fogbell.model.status import Channel
 from fogbell_client import calls
@@ -22,8 +24,12 @@ from fogbell_client.bodies import BatchItem, JsonObject, NotificationBody
 AT_ONCE = 200
 """Posts that may wait for their answer at once: what an outage holds back is bounded."""
 
+SETTLED_SECONDS = 600.0
+"""For which a replay waits for what it replays: longer than all faults of a plan in a row."""
+
 BULK = 200
 BATCH = 10
+BURST = 6
 CONTENT: dict[str, JsonObject] = {
     "email": {"subject": "Fog tonight", "text": "The bell will ring."},
     "webhook": {"type": "fog.announced", "data": {"text": "The bell will ring."}},
@@ -83,13 +89,21 @@ class Load:
         """Posts without an answer so far."""
         return len(self._posts)
 
+    def burst(self) -> None:
+        """A backlog, of more messages than workers take at once."""
+        for _ in range(BURST):
+            self._begin(self._group_bulk())
+
     async def _stream(self, pace: float, post: Callable[[], Coroutine[Any, Any, None]]) -> None:
         while True:
             if len(self._posts) < AT_ONCE:
-                task = asyncio.create_task(post())
-                self._posts.add(task)
-                task.add_done_callback(self._ended)
+                self._begin(post())
             await asyncio.sleep(pace)
+
+    def _begin(self, post: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(post)
+        self._posts.add(task)
+        task.add_done_callback(self._ended)
 
     def _ended(self, post: "asyncio.Task[None]") -> None:
         self._posts.discard(post)
@@ -173,10 +187,13 @@ class Load:
 
     async def _replay(self, id_: UUID) -> None:
         """Once it has settled. A lost answer is not repeated: that might be one more replay."""
-        while (await self.client.until_answered(calls.notification(id_)))["settled_at"] is None:
-            await asyncio.sleep(1)
+        await eventually(partial(self._is_settled, id_), SETTLED_SECONDS, 1.0)
         self.books.replaying(id_)
         await self.client.once(calls.replay(id_, status=["dead", "delivered"]))
+
+    async def _is_settled(self, id_: UUID) -> bool:
+        shown = await self.client.until_answered(calls.notification(id_))
+        return shown["settled_at"] is not None
 
     def _address(self, channel: str) -> Json:
         number = self.books.fresh()
@@ -202,4 +219,3 @@ def _body(addresses: list[Json]) -> NotificationBody:
         "content": {channel: CONTENT[channel]},
     }
     return cast("NotificationBody", body)
-

@@ -28,7 +28,9 @@ class Recovery:
     last: float | None
 
 
-def recovery(happened: Happened, probes: Sequence[Probe], arrived: Mapping[UUID, float]) -> Recovery:
+def recovery(
+    happened: Happened, probes: Sequence[Probe], arrived: Mapping[UUID, float]
+) -> Recovery:
     """From when probes were posted, and when each arrived (both since the epoch)."""
     began, healed = happened.began, happened.healed
     late = [arrived.get(p.delivery) for p in probes if (began + healed) / 2 <= p.asked_at <= healed]
@@ -163,12 +165,10 @@ class Report:
             yield f"{what:36}{number:>10}"
         told = ", ".join(f"{n} x {word}" for word, n in sorted(self.answers.items()))
         yield f"{'answers to the client':36}{told}"
-        dead = Counter(
-            record.get("reason") or "-"
-            for record in self.reckoning.records.values()
-            if record["status"] == "dead"
-        )
-        yield f"{'dead, by reason':36}{', '.join(f'{n} x {why}' for why, n in sorted(dead.items()))}"
+        records = self.reckoning.records.values()
+        dead = Counter(str(r.get("reason")) for r in records if r["status"] == "dead")
+        told = ", ".join(f"{number} x {reason}" for reason, number in sorted(dead.items()))
+        yield f"{'dead, by reason':36}{told}"
 
 
 def _two(values: Sequence[float | None]) -> tuple[str, str]:

@@ -1,6 +1,5 @@
 """After the faults: until nothing is under way any more, and what there is to see then."""
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -8,9 +7,11 @@ from typing import Any
 from uuid import UUID
 
 import aio_pika
+from pymongo.errors import PyMongoError
 from tests.chaos.ground import Ground
 from tests.chaos.sizes import LEASE_SECONDS
 from tests.support.reckoning import Reckoning
+from tests.support.waiting import eventually
 
 from fogbell.model.status import OUTSTANDING, Channel
 from fogbell.store.database import Collection, Database
@@ -29,13 +30,17 @@ _DELIVERY = (
 
 async def come_to_rest(ground: Ground, seconds: float) -> str:
     """Wait until all is answered and settled, and every queue is empty; what is not, else ""."""
-    left = "nothing was looked at"
-    try:
-        async with asyncio.timeout(seconds), ground.database() as db:
-            while left := await _left(ground, db):
-                await asyncio.sleep(LOOK_SECONDS)
-    except TimeoutError:
-        return left
+    async with ground.database() as db:
+
+        async def at_rest() -> bool:
+            left = await _left(ground, db)
+            assert not left, left
+            return True
+
+        try:
+            await eventually(at_rest, seconds, LOOK_SECONDS)
+        except (AssertionError, PyMongoError, aio_pika.exceptions.AMQPError, OSError) as error:
+            return str(error)
     return ""
 
 
@@ -98,5 +103,3 @@ def _recognised(entry: Entry, numbers: dict[str, UUID]) -> Entry:
 async def _by_id(collection: Collection, fields: Iterable[str]) -> dict[UUID, Mapping[str, Any]]:
     found = collection.find({}, dict.fromkeys(fields, True))
     return {document["_id"]: document async for document in found}
-
-

@@ -5,9 +5,11 @@ clock.
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
+from tests.chaos.kinds import NETWORK, Kind
 from tests.cluster.harness.places import cache
 from tests.cluster.harness.running import HarnessError, run
 
@@ -16,6 +18,23 @@ TOXIPROXY_VERSION = "v2.5.0"
 _LIBRARY = "usr/lib/*/faketime/libfaketime.so.1"
 
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """Where they are; None for one that no fault of a plan needs."""
+
+    toxiproxy: Path | None = None
+    faketime: Path | None = None
+
+
+def provide(kinds: Iterable[Kind], say: Say) -> Programs:
+    """What faults of ``kinds`` need. Raises `HarnessError`."""
+    wanted = set(kinds)
+    return Programs(
+        toxiproxy=toxiproxy(say) if wanted & NETWORK else None,
+        faketime=libfaketime(say) if Kind.WRONG_CLOCK in wanted else None,
+    )
 
 
 def toxiproxy(say: Say) -> Path:

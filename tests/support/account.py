@@ -69,9 +69,7 @@ def inconsistencies(id_: UUID, record: Record) -> Iterator[str]:
 
 def is_sent(record: Record) -> bool:
     """Whether a provider has it, by the record; an inbox has no provider."""
-    return bool(
-        record["status"] == DeliveryStatus.DELIVERED and record["channel"] != Channel.INBOX
-    )
+    return bool(record["status"] == DeliveryStatus.DELIVERED and record["channel"] != Channel.INBOX)
 
 
 def most_copies(record: Record) -> int:

@@ -10,18 +10,21 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
+from itertools import pairwise
 from uuid import UUID
 
 from tests.support.account import Record, inconsistencies, is_sent, most_copies
 
 from fogbell.model.status import SETTLED, Channel, DeliveryStatus
 from fogbell_local.sink import Entry, Outcome
+from fogbell_local.sink.webhook import RETRY_AFTER_SECONDS
 
 EARLY = timedelta(milliseconds=50)
 """By so much a send may seem to come before its time: MongoDB's clock and the ledger's are read
 one after the other."""
 
 LATE = timedelta(seconds=1)
+RETRY_AFTER = timedelta(seconds=RETRY_AFTER_SECONDS)
 UUID_LENGTH = 36
 _EVIDENCE = 12
 
@@ -130,9 +133,9 @@ class Reckoning:
         found, stored = self._of_notification.get(posted.id, []), self.notifications.get(posted.id)
         missing = posted.deliveries - set(found)
         if stored is None or (missing and not posted.cancelled):
-            what = "the notification" if stored is None else f"{len(missing)} of its deliveries"
+            what = "all" if stored is None else f"{len(missing)} deliveries"
             named = tuple(map(str, sorted(missing)[:_EVIDENCE]))
-            yield Violation(Rule.MISSING, f"notification {posted.id}: {what} cannot be found", named)
+            yield Violation(Rule.MISSING, f"{what} of notification {posted.id}", named)
         if more := set(found) - posted.deliveries:
             named = tuple(map(str, sorted(more)[:_EVIDENCE]))
             yield Violation(Rule.UNASKED, f"{len(more)} deliveries of {posted.id}", named)
@@ -179,11 +182,12 @@ class Reckoning:
         own = [e for e in self._arrived.get(str(id_), ()) if e.delivery == key]
         return not _accepted(own)
 
-    def _is_early(self, record: Record, entries: Iterable[Entry]) -> bool:
+    def _is_early(self, record: Record, entries: Sequence[Entry]) -> bool:
         posted = self.posted.get(record["notification_id"])
-        if posted is None or posted.not_before is None:
-            return False
-        return any(entry.at < posted.not_before - EARLY for entry in entries)
+        not_before = posted.not_before if posted else None
+        if not_before and any(entry.at < not_before - EARLY for entry in entries):
+            return True
+        return _is_impatient(record, entries)
 
     def _is_after_cancellation(self, record: Record, entries: Iterable[Entry]) -> bool:
         """Sent so late that the claim cannot be from before, by somebody who had not lost it."""
@@ -214,6 +218,19 @@ class Reckoning:
             if replays > posted.replays:
                 what = f"{id_} was replayed {replays} times, and asked for {posted.replays}"
                 yield Violation(Rule.UNASKED, what)
+
+
+def _is_impatient(record: Record, entries: Sequence[Entry]) -> bool:
+    """Tried again before the receiver of webhooks wanted to be asked again.
+
+    Only where the record knows of every try: an answer that nobody has read asks for nothing.
+    """
+    if record["channel"] != Channel.WEBHOOK or most_copies(record) > is_sent(record):
+        return False
+    return any(
+        first.outcome is Outcome.REFUSED and then.at < first.at + RETRY_AFTER - EARLY
+        for first, then in pairwise(entries)
+    )
 
 
 def _accepted(entries: Iterable[Entry]) -> int:

@@ -27,13 +27,14 @@ class _OfProxies(Fault):
     async def _strike(self) -> list[Proxy]:
         servers = self.ground.servers
         if self.planned.kind not in _MONGODB:
-            self.proxies, self.struck = [servers.rabbitmq_proxy], "all connections"
+            self.proxies = [proxy for proxy in [servers.rabbitmq_proxy] if proxy is not None]
+            self.struck = "all connections"
         elif self.planned.pick < 1 / 2:
             primary = await asyncio.to_thread(servers.mongodb.wait_primary)
             self.proxies = [p for p in servers.mongodb_proxies if p.port == primary.port]
             self.struck = "primary"
         else:
-            self.proxies, self.struck = servers.mongodb_proxies, "all members"
+            self.proxies, self.struck = list(servers.mongodb_proxies), "all members"
         return self.proxies
 
 

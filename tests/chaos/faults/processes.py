@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tests.chaos.faults.fault import Fault
 from tests.chaos.fleet import Slot
 from tests.chaos.kinds import Kind
+from tests.support.waiting import eventually
 
 RUNNER_SECONDS = 15.0
 
@@ -58,7 +59,8 @@ class Freeze(_OfSlot):
     async def heal(self) -> None:
         """Note what others have settled, then let it go on."""
         async with self.ground.database() as db:
-            found = db.deliveries.find({"lost_leases": {"$gte": 1}, "settled_at": {"$exists": True}})
+            taken_over = {"lost_leases": {"$gte": 1}, "settled_at": {"$exists": True}}
+            found = db.deliveries.find(taken_over)
             self.ground.books.witness({document["_id"]: document async for document in found})
         await asyncio.to_thread(self._struck.running.program.thaw)
 
@@ -73,7 +75,7 @@ class WrongClock(_OfSlot):
         self.struck += f" {shift}"
         await slot.stop()
         slot.extra = {
-            "LD_PRELOAD": str(self.ground.faketime),
+            "LD_PRELOAD": str(self.ground.programs.faketime),
             "FAKETIME": shift,
             # What a process measures spans by is right on a machine with a wrong clock, too.
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
@@ -96,9 +98,7 @@ class KillRunner(Fault):
         campaigns = self.ground.campaigns
         if not campaigns.pods:
             campaigns.fire()
-        async with asyncio.timeout(RUNNER_SECONDS):
-            while not campaigns.pods:
-                await asyncio.sleep(0.05)
+        await eventually(lambda: campaigns.pods, RUNNER_SECONDS, 0.05)
         pod = self.choose(campaigns.pods)
         # So far that it has begun: Python alone takes most of a second.
         await asyncio.sleep(1 + self.planned.pick)

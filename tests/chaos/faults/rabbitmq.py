@@ -1,10 +1,12 @@
 """RabbitMQ: killed, stopped, its queues emptied, its data lost, its memory alarm raised."""
 
 import asyncio
+import time
 
 import aio_pika
 from tests.chaos.faults.fault import Fault
 
+BACKLOG_SECONDS = 10.0
 LITTLE, USUAL = "0.000001", "0.4"
 """Of the machine's memory, what RabbitMQ may take before it blocks publishers."""
 
@@ -37,13 +39,15 @@ class Purge(Fault):
     """Every queue is emptied, as by somebody who wants to be rid of a backlog."""
 
     async def start(self) -> None:
-        """Empty them."""
+        """See to it that there is one, and empty them until something was lost."""
+        self.ground.load.burst()
         connection = await aio_pika.connect(self.ground.servers.rabbitmq.uri)
+        purged, deadline = 0, time.monotonic() + BACKLOG_SECONDS
         async with connection, connection.channel() as channel:
-            purged = 0
-            for name in self.ground.topology.queues():
-                queue = await channel.get_queue(name, ensure=False)
-                purged += (await queue.purge()).message_count or 0
+            while not purged and time.monotonic() < deadline:
+                for name in self.ground.topology.queues():
+                    queue = await channel.get_queue(name, ensure=False)
+                    purged += (await queue.purge()).message_count or 0
         self.struck = f"{purged} messages"
 
     async def heal(self) -> None:

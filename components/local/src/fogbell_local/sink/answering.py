@@ -9,7 +9,6 @@ from fogbell_local.sink import ledger
 from fogbell_local.sink.ledger import Entry
 from fogbell_local.sink.refusal import Refusals
 
-
 SILENCE = 60.0
 """Seconds after which a sink that is silent lets go of the connection: every sender has by then."""
 
