@@ -50,7 +50,7 @@ def main() -> int:
     if told.plan:
         return 0
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    directory = RESULTS / f"seed-{seed}-{time.strftime('%Y%m%d-%H%M%S')}"
+    directory = told.results / f"seed-{seed}-{time.strftime('%Y%m%d-%H%M%S')}"
     try:
         install(_say, contained=False)
         programs = provide({planned.kind for planned in plan}, _say)
@@ -127,6 +127,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, help="draws the plan; default: a fresh one")
     parser.add_argument("--short", action="store_true", help="under a minute: eight faults")
     parser.add_argument("--plan", action="store_true", help="print the plan, and stop there")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where the run is kept")
     parser.add_argument("--keep", action="store_true", help="keep the logs also where all is well")
     return parser.parse_args()
 

@@ -33,6 +33,7 @@ async def come_to_rest(ground: Ground, seconds: float) -> str:
     async with ground.database() as db:
 
         async def at_rest() -> bool:
+            """Whether it is; says what is left."""
             left = await _left(ground, db)
             assert not left, left
             return True

@@ -16,6 +16,11 @@ SHORTENED = (
     Change("FOGBELL_SWEEP__INTERVAL_SECONDS", "0.5", "5", "between two sweeps", "retry"),
     Change("FOGBELL_RETRY__CAP_SECONDS", "5", "21600", "longest backoff"),
     Change("FOGBELL_RETRY__ATTEMPTS", "20", "8", "more tries, since they come so soon"),
+    # A group is given as a whole. All receivers are one process here, which must not be spared.
+    Change("FOGBELL_BULK__SLOTS", "50", "50", "bulk sends at once", "worker"),
+    Change("FOGBELL_BULK__BATCHES", "2", "2", "bulk batches at once", "worker"),
+    Change("FOGBELL_BULK__PREFETCH", "4", "4", "bulk messages held", "worker"),
+    Change("FOGBELL_BULK__PER_HOST", "50", "12", "bulk webhooks to a host at once", "worker"),
     Change("FOGBELL_BREAKER__PAUSE_SECONDS", "2", "10", "a failing provider is left", "worker"),
 )
 """So that what takes minutes takes seconds; a later one stands for an earlier one of its name."""

@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import aio_pika
@@ -12,7 +13,7 @@ import pytest
 from aiormq.abc import FieldTable
 from tests.support.waiting import eventually
 
-from fogbell_local.servers import MongoServer, RabbitServer, ServerError
+from fogbell_local.servers import MongoServer, RabbitServer, ReplicaSet, ServerError
 from fogbell_local.servers.process import GuardedProcess
 
 QUORUM: FieldTable = {"x-queue-type": "quorum"}
@@ -140,3 +141,67 @@ def test_a_server_that_was_found_is_left_alone(
         server.kill()
     with pytest.raises(ServerError, match="left alone"):
         server.restart()
+
+
+@pytest.fixture
+def own_set(tmp_path: Path) -> Iterator[ReplicaSet]:
+    times = {"electionTimeoutMillis": 2000, "heartbeatIntervalMillis": 500}
+    replica_set = ReplicaSet.start(tmp_path / "set", settings=times)
+    yield replica_set
+    replica_set.discard()
+
+
+def test_a_set_whose_primary_is_killed_frozen_or_steps_down_elects_another(
+    own_set: ReplicaSet,
+) -> None:
+    first = own_set.wait_primary()
+    _insert(own_set.uri, 1)
+    first.server.kill()
+    second = own_set.wait_primary()
+    assert second is not first
+    _insert(own_set.uri, 2)
+    first.server.restart()
+    second.server.freeze()
+    third = own_set.wait_primary()
+    assert third is not second
+    second.server.thaw()
+    own_set.step_down(5)
+    assert own_set.wait_primary() is not third
+    _insert(own_set.uri, 3)
+    assert _count(own_set.uri) == 3
+
+
+def test_members_are_known_by_the_address_of_what_stands_before_them(tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    def before(port: int) -> int:
+        asked.append(port)
+        return port
+
+    replica_set = ReplicaSet.start(tmp_path / "set", 1, before=before)
+    try:
+        (member,) = replica_set.members
+        assert asked == [member.port]
+        assert member.address in replica_set.uri
+    finally:
+        replica_set.discard()
+
+
+async def test_a_frozen_rabbitmq_answers_nobody_and_goes_on_afterwards(
+    own_rabbit: RabbitServer,
+) -> None:
+    await asyncio.to_thread(own_rabbit.freeze)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(_declare(own_rabbit.uri, passive=False), 0.5)
+    await asyncio.to_thread(own_rabbit.thaw)
+    assert await _declare(own_rabbit.uri, passive=False)
+
+
+async def test_rabbitmq_is_controlled_and_says_why_it_refuses(tmp_path: Path) -> None:
+    server = await asyncio.to_thread(RabbitServer.start, tmp_path / "rabbitmq", contained=False)
+    try:
+        await asyncio.to_thread(server.control, "set_vm_memory_high_watermark", "0.4")
+        with pytest.raises(ServerError, match="no_such_command"):
+            await asyncio.to_thread(server.control, "no_such_command")
+    finally:
+        await asyncio.to_thread(server.discard)

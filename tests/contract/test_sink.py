@@ -132,3 +132,37 @@ async def test_webhooks_are_answered_as_their_path_asks(mail_sink: SinkServer) -
         ("b", "/unavailable/b", "accepted"),
         ("c", "/gone", "refused"),
     ]
+
+
+def test_what_is_cut_is_in_the_ledger_and_was_never_answered(mail_sink: SinkServer) -> None:
+    mail_sink.restart(Behaviour(cut_fraction=1.0))
+    with pytest.raises(smtplib.SMTPServerDisconnected):
+        _send(mail_sink, _mail("d"))
+    with pytest.raises(httpx2.RemoteProtocolError):
+        _post_hook(mail_sink, "h")
+    entries = mail_sink.entries()
+    assert [entry.delivery for entry in entries] == ["d", "h"]
+    assert {entry.outcome for entry in entries} == {Outcome.ACCEPTED}
+
+
+def test_what_meets_silence_is_not_in_the_ledger(mail_sink: SinkServer) -> None:
+    mail_sink.restart(Behaviour(silent_fraction=1.0))
+    with pytest.raises(httpx2.ReadTimeout):
+        _post_hook(mail_sink, "h")
+    with pytest.raises(TimeoutError), smtplib.SMTP(
+        mail_sink.host, mail_sink.smtp_port, timeout=0.5
+    ) as client:  # fmt: skip
+        client.send_message(_mail("d"))
+    assert mail_sink.entries() == []
+
+
+def test_a_fraction_of_webhooks_is_unavailable_once_each(mail_sink: SinkServer) -> None:
+    mail_sink.restart(Behaviour(webhook_fraction=1.0))
+    first, second = _post_hook(mail_sink, "h"), _post_hook(mail_sink, "h")
+    assert (first.status_code, second.status_code) == (503, 200)
+    assert first.headers["Retry-After"] == "2"
+
+
+def _post_hook(sink: SinkServer, delivery: str) -> httpx2.Response:
+    with httpx2.Client(trust_env=False, timeout=0.5) as client:
+        return client.post(f"{sink.webhook_url}/ok", headers={"webhook-id": delivery})
