@@ -24,9 +24,11 @@ from fogbell_client import calls
 from fogbell_local.environment import Place
 from fogbell_local.providers import FCM, GATEWAYS, LocalProviders
 from fogbell_local.servers import RabbitServer, ReplicaSet
-from fogbell_local.sink import SinkServer
+from fogbell_local.sink import Behaviour, SinkServer
 
 NAME = "chaos"
+USUAL = Behaviour(delay=0.1)
+"""A provider takes its time: so something is always being sent when a fault strikes."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,6 @@ def _servers(stack: contextlib.AsyncExitStack, directory: Path, programs: Progra
     stack.callback(mongodb.discard)
     rabbitmq = RabbitServer.start(directory / "rabbitmq", contained=False)
     stack.callback(rabbitmq.discard)
-    sink = stack.enter_context(SinkServer.start(directory / "sink"))
+    sink = stack.enter_context(SinkServer.start(directory / "sink", USUAL))
     rabbitmq_proxy = None if proxies is None else proxies.before("rabbitmq", rabbitmq.port)
     return Servers(mongodb, rabbitmq, sink, before, rabbitmq_proxy)

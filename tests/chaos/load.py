@@ -29,7 +29,6 @@ SETTLED_SECONDS = 600.0
 
 BULK = 200
 BATCH = 10
-BURST = 6
 CONTENT: dict[str, JsonObject] = {
     "email": {"subject": "Fog tonight", "text": "The bell will ring."},
     "webhook": {"type": "fog.announced", "data": {"text": "The bell will ring."}},
@@ -61,7 +60,6 @@ class Load:
             (sizes.single, self._single),
             (sizes.batch, self._batch),
             (sizes.inline_bulk, self._inline_bulk),
-            (sizes.group_bulk, self._group_bulk),
             (sizes.probe, self._probe),
         ]
         self._streams = [asyncio.create_task(self._stream(*pace)) for pace in paces]
@@ -89,9 +87,9 @@ class Load:
         """Posts without an answer so far."""
         return len(self._posts)
 
-    def burst(self) -> None:
-        """A backlog, of more messages than workers take at once."""
-        for _ in range(BURST):
+    def burst(self, runs: int = 1) -> None:
+        """Bulk runs to everybody, over two channels, at once: work for a fault to strike."""
+        for _ in range(runs):
             self._begin(self._group_bulk())
 
     async def _stream(self, pace: float, post: Callable[[], Coroutine[Any, Any, None]]) -> None:

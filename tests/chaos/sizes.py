@@ -44,7 +44,6 @@ class Sizes:
     single: float = 0.12
     batch: float = 2.0
     inline_bulk: float = 3.0
-    group_bulk: float = 12.0
     campaign: float = 40.0
     probe: float = 0.5
     after: float = 5.0
@@ -58,7 +57,6 @@ SHORT = Sizes(
     bulk_workers=1,
     people=200,
     single=0.25,
-    group_bulk=6.0,
     campaign=25.0,
     after=2.0,
     rest_seconds=90.0,

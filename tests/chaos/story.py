@@ -12,6 +12,9 @@ from tests.chaos.rest import come_to_rest
 from tests.chaos.sizes import Sizes
 from tests.chaos.tools import Say
 
+HEAD_START = 0.7
+"""Seconds that a bulk run has before a fault strikes it: it is being expanded and sent by then."""
+
 
 @dataclass(frozen=True, slots=True)
 class Happened:
@@ -49,6 +52,8 @@ async def rest(ground: Ground, sizes: Sizes, say: Say) -> str:
 
 async def _happen(ground: Ground, planned: Planned, say: Say) -> Happened:
     await asyncio.sleep(planned.pause)
+    ground.load.burst()
+    await asyncio.sleep(HEAD_START)
     fault = fault_of(planned, ground)
     began = time.time()
     await fault.start()

@@ -6,7 +6,9 @@ import time
 import aio_pika
 from tests.chaos.faults.fault import Fault
 
-BACKLOG_SECONDS = 10.0
+BACKLOG_RUNS, BACKLOG_SECONDS = 6, 10.0
+"""So many make more messages than workers take at once, within that time."""
+
 LITTLE, USUAL = "0.000001", "0.4"
 """Of the machine's memory, what RabbitMQ may take before it blocks publishers."""
 
@@ -40,7 +42,7 @@ class Purge(Fault):
 
     async def start(self) -> None:
         """See to it that there is one, and empty them until something was lost."""
-        self.ground.load.burst()
+        self.ground.load.burst(BACKLOG_RUNS)
         connection = await aio_pika.connect(self.ground.servers.rabbitmq.uri)
         purged, deadline = 0, time.monotonic() + BACKLOG_SECONDS
         async with connection, connection.channel() as channel:
