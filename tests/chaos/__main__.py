@@ -69,9 +69,13 @@ async def _run(
     directory: Path, programs: Programs, plan: list[Planned], sizes: Sizes, seed: int
 ) -> Report:
     began = time.monotonic()
-    async with standing(directory, programs, sizes, seed, _say) as ground:
-        happened = await story.tell(ground, plan, sizes, _say)
-        left = await story.rest(ground, sizes, _say)
+
+    def say(text: str) -> None:
+        _say(f"{time.monotonic() - began:6.1f}  {text}")
+
+    async with standing(directory, programs, sizes, seed, say) as ground:
+        happened = await story.tell(ground, plan, sizes, say)
+        left = await story.rest(ground, sizes, say)
         found = await reckoning(ground)
         arrived = arrivals(found.ledger)
         return Report(

@@ -27,7 +27,7 @@ from fogbell_local.servers import RabbitServer, ReplicaSet
 from fogbell_local.sink import Behaviour, SinkServer
 
 NAME = "chaos"
-USUAL = Behaviour(delay=0.1)
+USUAL = Behaviour(delay=0.05)
 """A provider takes its time: so something is always being sent when a fault strikes."""
 
 

@@ -27,7 +27,6 @@ AT_ONCE = 200
 SETTLED_SECONDS = 600.0
 """For which a replay waits for what it replays: longer than all faults of a plan in a row."""
 
-BULK = 200
 BATCH = 10
 CONTENT: dict[str, JsonObject] = {
     "email": {"subject": "Fog tonight", "text": "The bell will ring."},
@@ -138,7 +137,7 @@ class Load:
         later = self._later() if self.chance.random() < 0.1 else None
         stops = self.chance.uniform(0, 3) if self.chance.random() < 0.15 else None
         again = self.chance.random() < 0.05
-        id_ = await self._posted([self._address("email") for _ in range(BULK)], later)
+        id_ = await self._posted([self._address("email") for _ in range(self.sizes.bulk)], later)
         if stops is not None:
             await asyncio.sleep(stops)
             await self._cancel(id_)
@@ -167,6 +166,8 @@ class Load:
         body = _body(addresses)
         if later is not None:
             body["send_at"] = later
+        if len(addresses) > 1:
+            body["lane"] = "bulk"
         key = self._key()
         id_ = self.books.attempt(key)
         deliveries = [books.inline(id_, address) for address in addresses]

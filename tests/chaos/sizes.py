@@ -33,14 +33,16 @@ REPLICA_SET = {"electionTimeoutMillis": 3000, "heartbeatIntervalMillis": 500}
 class Sizes:
     """A run's: how many processes, how much load, how long anything may take.
 
-    Paces are in seconds between two posts of a kind. ``people``: in the directory. ``after``: how
-    long the load goes on after the last fault.
+    Paces are in seconds between two posts of a kind. ``people``: in the directory; ``bulk``:
+    addresses of a bulk post that names them. ``after``: how long the load goes on after the last
+    fault.
     """
 
     intakes: int = 2
     transactional_workers: int = 2
     bulk_workers: int = 2
     people: int = 600
+    bulk: int = 200
     single: float = 0.12
     batch: float = 2.0
     inline_bulk: float = 3.0
@@ -55,9 +57,10 @@ SHORT = Sizes(
     intakes=1,
     transactional_workers=2,
     bulk_workers=1,
-    people=200,
+    people=100,
+    bulk=60,
     single=0.25,
     campaign=25.0,
     after=2.0,
-    rest_seconds=90.0,
+    rest_seconds=200.0,
 )

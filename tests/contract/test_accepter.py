@@ -12,6 +12,7 @@ from tests.support.broker import publishing, queues_of, waiting_in
 from tests.support.deliveries import GRACE, new_delivery
 from tests.support.notifications import new_notification
 from tests.support.profiling import profiled
+from tests.support.transactions import held
 from tests.support.waiting import eventually
 
 from fogbell.broker import Publisher, Topology
@@ -20,7 +21,7 @@ from fogbell.model.notification import Audience
 from fogbell.model.status import Channel, Lane, NotificationStatus
 from fogbell.store import notifications
 from fogbell.store.database import Database, StoreUnavailableError
-from fogbell.store.notifications import Accept
+from fogbell.store.notifications import Accept, accept_document
 from fogbell_intake import accepting
 from fogbell_intake.accepting import Accepted, Accepter, Coming, request_hash
 from fogbell_local.servers import MongoServer
@@ -193,6 +194,26 @@ async def test_what_two_processes_want_at_once_is_stored_by_one_of_them(db: Data
     for mine, theirs in zip(first, reversed(second), strict=True):
         assert mine.replayed != theirs.replayed
         assert mine.stored == theirs.stored
+
+
+@pytest.mark.parametrize("people", [0, 2], ids=["to be expanded", "with deliveries"])
+async def test_what_a_killed_process_holds_keeps_up_no_other_post(
+    db: Database, people: int
+) -> None:
+    """Its transaction is there for a minute, and its client repeats the post meanwhile."""
+    repeated = _post(db, people, key="half stored")
+    others = [_post(db) for _ in range(20)]
+    async with accepting_for(db) as accepter:
+        async with held(db, db.notifications, accept_document(repeated)), asyncio.timeout(5):
+            answers = await asyncio.gather(
+                *(accepter.accept(post, keyed=True) for post in (repeated, *others)),
+                return_exceptions=True,
+            )
+        refused = [a for a in answers if isinstance(a, BaseException)]
+        assert [type(error) for error in refused] == [StoreUnavailableError]
+        assert isinstance(answers[0], StoreUnavailableError)
+        await accepter.accept(repeated, keyed=True)
+    assert await _stored(db) == (21, 20 + people)
 
 
 async def test_without_mongodb_every_post_that_waits_is_refused_and_later_ones_are_stored(

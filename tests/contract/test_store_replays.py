@@ -17,6 +17,7 @@ from tests.support.changes import (
 from tests.support.deliveries import GRACE, LEASE, attempt, documents, new_delivery
 from tests.support.notifications import new_notification
 from tests.support.profiling import profiled
+from tests.support.transactions import held
 
 from fogbell.identity import uuid7
 from fogbell.model.outcome import Outcome
@@ -34,7 +35,7 @@ from fogbell.store import (
     retention,
     sweeping,
 )
-from fogbell.store.database import Database
+from fogbell.store.database import Database, StoreUnavailableError
 from fogbell.store.records import Record
 from fogbell.store.replay_pages import Page
 from fogbell.store.replaying import Refusal, Replay, Selection
@@ -293,6 +294,16 @@ class TestRace:
         found = await documents(db, await ids_of(db, run))
         assert {(d["status"], d["replays"]) for d in found.values()} == {("pending", 1)}
         assert "replaying" not in await stored(db, run)
+
+    async def test_a_page_that_a_killed_process_holds_is_given_up_soon(self, db: Database) -> None:
+        run = await settled_run(db, {S.DEAD: 5})
+        begun = await begin(db, run)
+        hold = held(db, db.notifications, {"_id": run}, {"$set": {"held": True}})
+        async with hold, asyncio.timeout(10):
+            with pytest.raises(StoreUnavailableError, match="another transaction"):
+                await put_back(db, begun)
+        assert await statuses(db, run) == {"dead": 5}
+        assert await put_back(db, begun) == 5
 
     async def test_a_late_answer_to_the_old_budget_changes_nothing(self, db: Database) -> None:
         run = await store_run(db, {S.PENDING: 1})

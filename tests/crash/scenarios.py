@@ -397,11 +397,11 @@ SCENARIOS: dict[str, list[Scenario]] = {
     ],
     "fogbell.store.notifications:_commit.commit_transaction": [Scenario("intake", one_mail)],
     "fogbell.store.notifications:_insert.insert_many": [Scenario("intake", twenty_mails)],
-    "fogbell.store.notifications:_insert_alone.insert_one": [
+    "fogbell.store.notifications:_insert_few.command": [
+        Scenario("intake", one_mail),
         Scenario("intake", large_audience),
         RUN,
     ],
-    "fogbell.store.notifications:_insert_few.command": [Scenario("intake", one_mail)],
     "fogbell.store.progress:settle.bulk_write": [Scenario("retry", one_mail)],
     "fogbell.store.records:_accept_late.update_one": [Scenario("worker", late_answer)],
     "fogbell.store.records:record.bulk_write": [

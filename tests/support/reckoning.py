@@ -158,11 +158,9 @@ class Reckoning:
     def _of_record(self, id_: UUID, record: Record) -> Iterator[Violation]:
         entries = self._arrived.get(str(id_), [])
         evidence = _told(record, entries)
-        for what in inconsistencies(id_, record):
-            rule = Rule.INCONSISTENT
-            if DeliveryStatus(record["status"]) not in SETTLED:
-                rule = Rule.UNSETTLED
-            yield Violation(rule, what, evidence)
+        if wrong := "; ".join(inconsistencies(id_, record)):
+            settled = DeliveryStatus(record["status"]) in SETTLED
+            yield Violation(Rule.INCONSISTENT if settled else Rule.UNSETTLED, wrong, evidence)
         broken = (
             (Rule.NOT_ARRIVED, self._is_not_arrived(id_, record)),
             (Rule.COPIES, _accepted(entries) > most_copies(record)),

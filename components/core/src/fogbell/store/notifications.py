@@ -10,7 +10,7 @@ import bson
 from bson.raw_bson import RawBSONDocument
 from pymongo import ReadPreference
 from pymongo.client_session import ClientSession
-from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 
 from fogbell.model.delivery import NewDelivery
 from fogbell.model.notification import Notification
@@ -60,21 +60,15 @@ async def accept(db: Database, posts: Sequence[Accept], grace: timedelta) -> Non
 
     Raises `AcceptConflictError` where the transaction was aborted: the caller does them in
     smaller groups. After `StoreUnavailableError` the posts may have been stored.
+
+    One notification without deliveries takes a transaction, too: an insert by itself would wait for
+    whoever holds its id. A process that was killed within a commit holds what it had inserted for
+    as long as MongoDB lets transactions live, which is a minute.
     """
     now = db.clock.now()
     notifications = [accept_document(post) for post in posts]
     deliveries = [delivery_document(d, now, grace) for post in posts for d in post.deliveries]
-    if not deliveries and len(notifications) == 1:
-        await _insert_alone(db, notifications[0])
-        return
     await db.in_thread(_transact, notifications, deliveries)
-
-
-async def _insert_alone(db: Database, document: Document) -> None:
-    try:
-        await db.notifications.insert_one(document)
-    except DuplicateKeyError as error:
-        raise AcceptConflictError("the notification exists already") from error
 
 
 def _transact(
