@@ -16,6 +16,7 @@ SHORTENED = (
     Change("FOGBELL_SWEEP__INTERVAL_SECONDS", "0.5", "5", "between two sweeps", "retry"),
     Change("FOGBELL_RETRY__CAP_SECONDS", "5", "21600", "longest backoff"),
     Change("FOGBELL_RETRY__ATTEMPTS", "20", "8", "more tries, since they come so soon"),
+    Change("FOGBELL_EMAIL__CONNECTIONS", "25", "10", "to a relay that takes its time", "worker"),
     # A group is given as a whole. All receivers are one process here, which must not be spared.
     Change("FOGBELL_BULK__SLOTS", "50", "50", "bulk sends at once", "worker"),
     Change("FOGBELL_BULK__BATCHES", "2", "2", "bulk batches at once", "worker"),
@@ -23,7 +24,8 @@ SHORTENED = (
     Change("FOGBELL_BULK__PER_HOST", "50", "12", "bulk webhooks to a host at once", "worker"),
     Change("FOGBELL_BREAKER__PAUSE_SECONDS", "2", "10", "a failing provider is left", "worker"),
 )
-"""So that what takes minutes takes seconds; a later one stands for an earlier one of its name."""
+"""So that what takes minutes takes seconds, and the relay keeps up with so short a lease. A later
+one stands for an earlier one of its name."""
 
 REPLICA_SET = {"electionTimeoutMillis": 3000, "heartbeatIntervalMillis": 500}
 """MongoDB's own times, by default 10 s and 2 s."""
