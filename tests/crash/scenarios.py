@@ -10,10 +10,12 @@ from uuid import UUID
 from tests.crash.points import Side, Step
 from tests.crash.stage import Stage
 from tests.support.account import recipient_ids
-from tests.support.system import mail
+from tests.support.deliveries import LEASE
+from tests.support.system import Json, mail
 from tests.support.waiting import eventually
 
 from fogbell.model.status import Channel
+from fogbell.store import claims, expansions
 from fogbell_local.sink.server import Behaviour
 
 Work = Callable[[Stage], Awaitable[None]]
@@ -112,13 +114,17 @@ async def named_in_bulk(stage: Stage) -> None:
     await stage.mails(120)
 
 
-async def inbox_run(stage: Stage) -> None:
-    token, names = await stage.group(20)
-    body = mail(audience={"groups": [token]}) | {
+def inbox(group: str) -> Json:
+    return {
+        "audience": {"groups": [group]},
         "channels": ["inbox"],
         "content": {"inbox": {"title": "The bell rang"}},
     }
-    await stage.post(body, lambda id_: recipient_ids(id_, names, Channel.INBOX))
+
+
+async def inbox_run(stage: Stage) -> None:
+    token, names = await stage.group(20)
+    await stage.post(inbox(token), lambda id_: recipient_ids(id_, names, Channel.INBOX))
 
 
 async def out_of_order(stage: Stage) -> None:
@@ -143,35 +149,35 @@ async def _quick_again(stage: Stage) -> None:
 
 
 async def defect(stage: Stage) -> None:
-    """A template that is gone when the audience is expanded."""
-    name = f"t{uuid.uuid4().hex[:8]}"
-    content = {"content": {"email": {"subject": "Fog", "text": "Bell."}}}
-    put = await stage.system.client.put(f"/v1/templates/{name}", json=content)
-    assert put.is_success, put.text
-    templates = stage.system.db.templates
+    """Somebody in the audience whose document makes no sense: no expansion gets past them."""
     token, names = await stage.group(20)
-    body = {"audience": {"groups": [token]}, "channels": ["email"], "template": name}
-    at = stage.system.db.clock.now() + timedelta(seconds=1)
-    id_ = await stage.post(
-        body | {"send_at": at.isoformat()}, lambda i: recipient_ids(i, names, Channel.EMAIL)
-    )
-    kept = await templates.find({"name": name}).to_list(None)
-    assert kept
-    await templates.delete_many({"name": name})
+    people, broken = stage.system.db.recipients, {"_id": names[7]}
+    whole = await people.find_one(broken)
+    assert whole is not None
+    await people.update_one(broken, {"$set": {"addresses": 5}})
+    stage.afterwards.append(lambda: people.replace_one(broken, whole))
+    id_ = await stage.post(inbox(token), lambda i: recipient_ids(i, names, Channel.INBOX))
+    stage.afterwards.append(lambda: _until_resumed(stage, id_))
 
-    async def mended() -> None:
-        await templates.insert_many(kept)
 
+async def _until_resumed(stage: Stage, id_: str) -> None:
     async def resumed() -> bool:
         shown = await stage.system.get(f"/v1/notifications/{id_}")
         if shown["reason"] == "expansion_failed":
             await stage.system.client.post(f"/v1/notifications/{id_}/replay")
-        return bool(shown["expected"] is not None and shown["reason"] is None)
+        return shown["expected"] is not None
 
-    async def until_resumed() -> None:
-        await eventually(resumed, 30, 0.3)
+    await eventually(resumed, 30, 0.3)
 
-    stage.afterwards += [mended, until_resumed]
+
+async def resumed(stage: Stage) -> None:
+    """A run of which a worker has given the expansion up, and that somebody replays."""
+    id_ = await stage.to_group(20)
+    db, token = stage.system.db, claims.new_token()
+    assert await expansions.take(db, UUID(id_), token, LEASE)
+    assert await expansions.fail(db, UUID(id_), token, limit=1, pause=LEASE)
+    await stage.ask("POST", f"/v1/notifications/{id_}/replay")
+    stage.afterwards.append(lambda: _until_resumed(stage, id_))
 
 
 # Retry -------------------------------------------------------------------------------------------
@@ -390,7 +396,7 @@ SCENARIOS: dict[str, list[Scenario]] = {
     ],
     "fogbell.store.expansions:give_back.update_one": [STOPPED_RUN],
     "fogbell.store.expansions:postpone.update_many": [Scenario("retry", soon)],
-    "fogbell.store.expansions:resume.update_one": [Scenario("intake", defect)],
+    "fogbell.store.expansions:resume.update_one": [Scenario("intake", resumed, without=NO_WORKER)],
     "fogbell.store.expansions:take.find_one_and_update": [
         Scenario("worker", chunks),
         RUN,
@@ -441,7 +447,9 @@ SCENARIOS: dict[str, list[Scenario]] = {
     "fogbell_intake.accepting:Accepter._publish.publish_expansion": [
         Scenario("intake", large_audience)
     ],
-    "fogbell_intake.routes.changes:_resumed.publish_expansion": [Scenario("intake", defect)],
+    "fogbell_intake.routes.changes:_resumed.publish_expansion": [
+        Scenario("intake", resumed, without=NO_WORKER)
+    ],
     "fogbell_retry.reporting:Reporter._report.publish": [Scenario("retry", told_of)],
     "fogbell_retry.sweep:Sweeper._expire.publish": [
         Scenario("retry", nothing, before=LOST, without=NO_WORKER)

@@ -62,7 +62,7 @@ class Stage:
     system: System
     expected: dict[str, set[UUID]] = field(default_factory=dict)
     gone: dict[str, set[UUID]] = field(default_factory=dict)
-    afterwards: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    afterwards: list[Callable[[], Awaitable[object]]] = field(default_factory=list)
     victim: Component | None = None
     _run: Json = field(default_factory=dict)
     _address: str = ""
@@ -237,8 +237,8 @@ class Stage:
     async def run_of(self, number: int, **changes: object) -> None:
         """The run that a victim of ``campaign`` makes: to a new group."""
         token, names = await self.group(number)
-        job = f"fogbell-nightly-{uuid.uuid4().hex[:8]}"
-        self._run = {"job": job, "audience": {"groups": [token]}, **changes}
+        by_hand = {"job": "by-hand", "controller": f"job-{token}"}
+        self._run = {**by_hand, "audience": {"groups": [token]}, **changes}
         id_ = str(new_run(**self._run).id)
         self.expected[id_] = recipient_ids(id_, names, Channel.EMAIL)
 
