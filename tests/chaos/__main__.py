@@ -49,7 +49,6 @@ def main() -> int:
     _announce(seed, plan, sizes)
     if told.plan:
         return 0
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     directory = told.results / f"seed-{seed}-{time.strftime('%Y%m%d-%H%M%S')}"
     try:
         install(_say, contained=False)
@@ -59,7 +58,8 @@ def main() -> int:
         _say(f"chaos: {error}")
         _say(f"logs are in {directory}")
         return 1
-    except KeyboardInterrupt:
+    except asyncio.CancelledError:
+        shutil.rmtree(directory, ignore_errors=True)
         _say("stopped; everything that was started has ended")
         return 130
     return _told(report, directory, keep=told.keep)
@@ -69,6 +69,11 @@ async def _run(
     directory: Path, programs: Programs, plan: list[Planned], sizes: Sizes, seed: int
 ) -> Report:
     began = time.monotonic()
+    whole = asyncio.current_task()
+    assert whole is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Everything that was started is ended on the way out.
+        asyncio.get_running_loop().add_signal_handler(number, whole.cancel)
 
     def say(text: str) -> None:
         _say(f"{time.monotonic() - began:6.1f}  {text}")

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -136,10 +137,17 @@ def _servers(stack: contextlib.AsyncExitStack, directory: Path, programs: Progra
         before.append(proxies.before(f"mongodb-{len(before) + 1}", port))
         return before[-1].port
 
-    mongodb = ReplicaSet.start(directory / "mongodb", before=told_of, settings=REPLICA_SET)
-    stack.callback(mongodb.discard)
-    rabbitmq = RabbitServer.start(directory / "rabbitmq", contained=False)
-    stack.callback(rabbitmq.discard)
+    with ThreadPoolExecutor() as pool:
+        starting = pool.submit(RabbitServer.start, directory / "rabbitmq", contained=False)
+        starting.add_done_callback(lambda done: _discard_later(stack, done))
+        mongodb = ReplicaSet.start(directory / "mongodb", before=told_of, settings=REPLICA_SET)
+        stack.callback(mongodb.discard)
+        rabbitmq = starting.result()
     sink = stack.enter_context(SinkServer.start(directory / "sink", USUAL))
     rabbitmq_proxy = None if proxies is None else proxies.before("rabbitmq", rabbitmq.port)
     return Servers(mongodb, rabbitmq, sink, before, rabbitmq_proxy)
+
+
+def _discard_later(stack: contextlib.AsyncExitStack, started: "Future[RabbitServer]") -> None:
+    if started.exception() is None:
+        stack.callback(started.result().discard)

@@ -8,6 +8,7 @@ it, too.
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -63,12 +64,10 @@ class ReplicaSet:
         Raises ServerError, and leaves none running then.
         """
         with contextlib.ExitStack() as stack:
-            found: list[Member] = []
-            for number in range(members):
-                server = MongoServer.member(directory / f"member-{number + 1}")
+            servers = _together(directory, members)
+            for server in servers:
                 stack.callback(server.discard)
-                found.append(Member(server, before(_port(server))))
-            own = cls(found)
+            own = cls([Member(server, before(_port(server))) for server in servers])
             own._initiate(settings or {})
             own.wait_primary()
             stack.pop_all()
@@ -108,6 +107,21 @@ class ReplicaSet:
         document = {"_id": REPLICA_SET, "members": members, "settings": dict(settings)}
         with _client(self.members[0], answer_ms=int(PRIMARY_SECONDS * 1000)) as client:
             client.admin.command("replSetInitiate", document)
+
+
+def _together(directory: Path, members: int) -> list[MongoServer]:
+    """All started at the same time; none is left running where one of them cannot be."""
+    with ThreadPoolExecutor(members) as pool:
+        starts = [
+            pool.submit(MongoServer.member, directory / f"member-{number + 1}")
+            for number in range(members)
+        ]
+    if error := next(filter(None, (start.exception() for start in starts)), None):
+        for start in starts:
+            if start.exception() is None:
+                start.result().discard()
+        raise error
+    return [start.result() for start in starts]
 
 
 def _port(server: MongoServer) -> int:
