@@ -135,7 +135,7 @@ class Load:
 
     async def _inline_bulk(self) -> None:
         later = self._later() if self.chance.random() < 0.1 else None
-        stops = self.chance.uniform(0, 3) if self.chance.random() < 0.15 else None
+        stops = self.chance.uniform(0, 0.6) if self.chance.random() < 0.15 else None
         again = self.chance.random() < 0.05
         id_ = await self._posted([self._address("email") for _ in range(self.sizes.bulk)], later)
         if stops is not None:
@@ -145,7 +145,7 @@ class Load:
             await self._replay(id_)
 
     async def _group_bulk(self) -> None:
-        stops = self.chance.uniform(0, 2) if self.chance.random() < 0.15 else None
+        stops = self.chance.uniform(0, 0.6) if self.chance.random() < 0.15 else None
         channels = (Channel.EMAIL, Channel.WEBHOOK)
         body: NotificationBody = {
             "audience": {"groups": [GROUP]},

@@ -24,18 +24,22 @@ EARLY = timedelta(milliseconds=50)
 one after the other."""
 
 LATE = timedelta(seconds=1)
+LOST_ALONE = 3
+"""Leases that a delivery loses by itself until it is given up (``lost_leases_limit``)."""
+
 RETRY_AFTER = timedelta(seconds=RETRY_AFTER_SECONDS)
 UUID_LENGTH = 36
 _EVIDENCE = 12
 
 
 class Rule(StrEnum):
-    """What was broken. The first four: something accepted is lost."""
+    """What was broken. The first five: something accepted is lost."""
 
     MISSING = "missing"
     UNSETTLED = "unsettled"
     NOT_ARRIVED = "not-arrived"
     NOT_ACCEPTED = "not-accepted"
+    GIVEN_UP = "given-up-without-cause"
     INCONSISTENT = "inconsistent"
     STRAY = "stray"
     UNASKED = "unasked"
@@ -47,7 +51,7 @@ class Rule(StrEnum):
     QUEUE = "queue"
 
 
-LOST = frozenset({Rule.MISSING, Rule.UNSETTLED, Rule.NOT_ARRIVED, Rule.NOT_ACCEPTED})
+LOST = frozenset(list(Rule)[:5])
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +167,7 @@ class Reckoning:
             yield Violation(Rule.INCONSISTENT if settled else Rule.UNSETTLED, wrong, evidence)
         broken = (
             (Rule.NOT_ARRIVED, self._is_not_arrived(id_, record)),
+            (Rule.GIVEN_UP, self._is_given_up(record, entries)),
             (Rule.COPIES, _accepted(entries) > most_copies(record)),
             (Rule.EARLY, self._is_early(record, entries)),
             (Rule.AFTER_CANCELLATION, self._is_after_cancellation(record, entries)),
@@ -179,6 +184,18 @@ class Reckoning:
         key = f"{id_}-{replay}" if replay and record["channel"] != Channel.SMS else str(id_)
         own = [e for e in self._arrived.get(str(id_), ()) if e.delivery == key]
         return not _accepted(own)
+
+    def _is_given_up(self, record: Record, entries: Iterable[Entry]) -> bool:
+        """Settled without delivery, and neither the sender nor the provider has asked for that."""
+        match record["status"]:
+            case DeliveryStatus.CANCELLED:
+                posted = self.posted.get(record["notification_id"])
+                return posted is None or not posted.cancelled
+            case DeliveryStatus.SKIPPED:
+                return record.get("reason") is None
+            case DeliveryStatus.DEAD:
+                return not _has_cause(record, entries)
+        return False
 
     def _is_early(self, record: Record, entries: Sequence[Entry]) -> bool:
         posted = self.posted.get(record["notification_id"])
@@ -216,6 +233,21 @@ class Reckoning:
             if replays > posted.replays:
                 what = f"{id_} was replayed {replays} times, and asked for {posted.replays}"
                 yield Violation(Rule.UNASKED, what)
+
+
+def _has_cause(record: Record, entries: Iterable[Entry]) -> bool:
+    """Why it is dead: a refusal that the provider remembers, an answer that never came, tries that
+    are used up, or leases that are.
+    """
+    last = next((a["outcome"] for a in reversed(record.get("attempts", ()))), None)
+    match record.get("reason"):
+        case "lost_leases":
+            return bool(record.get("lost_alone", 0) >= LOST_ALONE)
+        case "ambiguous":
+            return bool(last == "ambiguous")
+        case "attempts_exhausted":
+            return last in ("transient", "ambiguous")
+    return last == "permanent" and any(entry.outcome is Outcome.REFUSED for entry in entries)
 
 
 def _is_impatient(record: Record, entries: Sequence[Entry]) -> bool:

@@ -142,12 +142,39 @@ def test_a_lost_lease_or_an_ambiguous_answer_explains_one_copy(reason: dict[str,
     assert broken(reckoning(record(**reason), ledger=[copy()] * 3)) == {Rule.COPIES}
 
 
-@pytest.mark.parametrize("status", ["cancelled", "skipped", "dead"])
+@pytest.mark.parametrize("status", ["cancelled", "skipped"])
 def test_what_was_not_sent_must_not_arrive(status: str) -> None:
-    stored = record(status=status, attempts=[])
-    assert broken(reckoning(stored)) == {Rule.COPIES}
-    assert broken(reckoning(stored | {"lost_leases": 1})) == set()
-    assert broken(reckoning(stored, ledger=[])) == set()
+    cancelled = Posted(RUN, frozenset({MAIL}), cancelled=True)
+    stored = record(status=status, reason="asked for", attempts=[])
+    assert broken(reckoning(stored, posted=cancelled)) == {Rule.COPIES}
+    assert broken(reckoning(stored | {"lost_leases": 1}, posted=cancelled)) == set()
+    assert broken(reckoning(stored, [], cancelled)) == set()
+
+
+def test_what_nobody_has_cancelled_is_not_given_up_as_cancelled() -> None:
+    stored = record(status="cancelled", reason="cancelled", attempts=[])
+    assert broken(reckoning(stored, ledger=[])) == {Rule.GIVEN_UP}
+    assert Rule.GIVEN_UP in LOST
+
+
+def test_a_refusal_for_good_is_one_that_the_provider_remembers() -> None:
+    dead = record(status="dead", reason="gone", attempts=[attempt("permanent")])
+    assert broken(reckoning(dead, [copy(outcome=Outcome.REFUSED)])) == set()
+    assert broken(reckoning(dead, [])) == {Rule.GIVEN_UP}
+
+
+@pytest.mark.parametrize(
+    ("reason", "cause"),
+    [
+        ("ambiguous", {"attempts": [attempt("ambiguous")]}),
+        ("attempts_exhausted", {"attempts": [attempt("transient")] * 8}),
+        ("lost_leases", {"lost_alone": 3, "lost_leases": 3}),
+    ],
+)
+def test_what_is_given_up_has_its_cause_in_its_history(reason: str, cause: dict[str, Any]) -> None:
+    dead = record(status="dead", reason=reason, attempts=[])
+    assert broken(reckoning(dead, ledger=[])) == {Rule.GIVEN_UP}
+    assert broken(reckoning(dead | cause, ledger=[])) == set()
 
 
 def test_nothing_is_sent_from_a_claim_made_after_the_cancellation() -> None:

@@ -1,6 +1,7 @@
 """Fogbell's own processes: killed, stopped for longer than their leases, with a wrong clock."""
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 
 from tests.chaos.faults.fault import Fault
@@ -9,6 +10,8 @@ from tests.chaos.kinds import Kind
 from tests.support.waiting import eventually
 
 RUNNER_SECONDS = 15.0
+WORK_RUNS, WORK_LEASES, WORK_SECONDS = 2, 3, 5.0
+"""So many bulk runs besides, and leases on chunks, before a worker is struck."""
 
 
 @dataclass
@@ -28,6 +31,20 @@ class _OfSlot(Fault):
         self.struck = self.slot.label
         return self.slot
 
+    async def _under_work(self) -> None:
+        """Return once workers hold something: to strike an idle one shows nothing."""
+        if self.planned.kind not in (Kind.KILL_WORKER, Kind.FREEZE_WORKER):
+            return
+        self.ground.load.burst(WORK_RUNS)
+        async with self.ground.database() as db:
+
+            async def held() -> bool:
+                return await db.chunks.count_documents({"until": {"$exists": True}}) >= WORK_LEASES
+
+            # A busy machine may do them one by one: then one it is.
+            with contextlib.suppress(AssertionError):
+                await eventually(held, WORK_SECONDS, 0.02)
+
     @property
     def _struck(self) -> Slot:
         assert self.slot is not None, "it has not begun"
@@ -39,6 +56,7 @@ class Kill(_OfSlot):
 
     async def start(self) -> None:
         """Kill it."""
+        await self._under_work()
         await self._strike().kill()
 
     async def heal(self) -> None:
@@ -54,6 +72,7 @@ class Freeze(_OfSlot):
 
     async def start(self) -> None:
         """Stop it."""
+        await self._under_work()
         await asyncio.to_thread(self._strike().running.program.freeze)
 
     async def heal(self) -> None:
