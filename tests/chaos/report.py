@@ -2,14 +2,14 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 from uuid import UUID
 
 from tests.chaos.books import Probe
 from tests.chaos.story import Happened
-from tests.support.reckoning import LOST, Reckoning, Violation
+from tests.support.reckoning import LOST, UUID_LENGTH, Reckoning, Violation
 
 from fogbell_local.sink import Entry, Outcome
 
@@ -52,7 +52,7 @@ def arrivals(ledger: Sequence[Entry]) -> dict[UUID, float]:
     """When each delivery was first accepted, in seconds since the epoch; replays are left out."""
     found: dict[UUID, float] = {}
     for entry in ledger:
-        if entry.outcome is Outcome.ACCEPTED and len(entry.delivery) == 36:
+        if entry.outcome is Outcome.ACCEPTED and len(entry.delivery) == UUID_LENGTH:
             found.setdefault(UUID(entry.delivery), entry.at.timestamp())
     return found
 
@@ -73,7 +73,6 @@ class Report:
     ended: Sequence[str] = ()
     refused: Sequence[str] = ()
     seconds: float = 0.0
-    statuses: Counter[str] = field(default_factory=Counter)
 
     @property
     def lost(self) -> int:
