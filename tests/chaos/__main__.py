@@ -23,6 +23,7 @@ from tests.chaos.sizes import FULL, SHORT, SHORTENED, Sizes
 from tests.chaos.tools import Programs, provide
 from tests.cluster.harness.running import HarnessError
 
+from fogbell.model.status import DeliveryStatus
 from fogbell_local.servers import ServerError, install
 
 ROOT = Path(__file__).parent.parent.parent
@@ -83,10 +84,15 @@ async def _run(
         left = await story.rest(ground, sizes, say)
         found = await reckoning(ground)
         arrived = arrivals(found.ledger)
+        # Whom a provider has refused for good does not wait for the bell.
+        probes = [
+            probe for probe in ground.books.probes
+            if found.records.get(probe.delivery, {}).get("status") != DeliveryStatus.DEAD
+        ]  # fmt: skip
         return Report(
             seed=seed,
             happened=happened,
-            recoveries=[recovery(each, ground.books.probes, arrived) for each in happened],
+            recoveries=[recovery(each, probes, arrived) for each in happened],
             reckoning=found,
             violations=list(found.violations()),
             left=left,

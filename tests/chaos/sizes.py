@@ -51,7 +51,7 @@ class Sizes:
     campaign: float = 40.0
     probe: float = 0.5
     after: float = 5.0
-    rest_seconds: float = 240.0
+    rest_seconds: float = 600.0
 
 
 FULL = Sizes()
