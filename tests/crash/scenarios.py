@@ -14,9 +14,8 @@ from tests.support.deliveries import LEASE
 from tests.support.system import Json, mail
 from tests.support.waiting import eventually
 
-from fogbell.model.status import Channel
+from fogbell.model.status import Channel, Lane
 from fogbell.store import claims, expansions
-from fogbell_local.sink.server import Behaviour
 
 Work = Callable[[Stage], Awaitable[None]]
 
@@ -135,17 +134,12 @@ async def out_of_order(stage: Stage) -> None:
 
 async def told_to_stop(stage: Stage) -> None:
     """While it holds more than it can send at once."""
-    stage.ground.sink.restart(Behaviour(delay=0.6))
-    stage.afterwards.append(lambda: _quick_again(stage))
+    stage.slow_sink(0.6)
     sent = stage.system.accepted_mails()
     for _ in range(3):
         await stage.mails(20)
     await eventually(lambda: stage.system.accepted_mails() > sent)
     stage.signal(signal.SIGTERM)
-
-
-async def _quick_again(stage: Stage) -> None:
-    stage.ground.sink.restart(Behaviour())
 
 
 async def defect(stage: Stage) -> None:
@@ -264,19 +258,25 @@ def dies_first(at: str, side: Side, work: Work, **settings: str) -> Work:
 
 
 async def late_answer(stage: Stage) -> None:
-    """Who was stopped while the provider had the mail: the lease is over when it goes on."""
-    stage.ground.sink.restart(Behaviour(delay=1.0))
-    stage.afterwards.append(lambda: _quick_again(stage))
+    """Whoever is stopped while the provider has the mail, until the lease is over.
+
+    The lease is cut short: waited out, it would outlast the send's own timeout. And what the sweep
+    publishes is taken away, or it would be claimed again before the answer is recorded.
+    """
+    stage.slow_sink(0.8)
     sent = stage.system.accepted_mails()
-    id_ = await stage.mails(1)
+    own = {"notification_id": UUID(await stage.mails(1))}
     await eventually(lambda: stage.system.accepted_mails() > sent)
     stage.signal(signal.SIGSTOP)
+    deliveries = stage.system.db.deliveries
+    await deliveries.update_one(own | {"status": "sending"}, [{"$set": {"sweep_at": "$$NOW"}}])
 
     async def expired() -> bool:
-        found = await stage.system.db.deliveries.find_one({"notification_id": UUID(id_)})
+        found = await deliveries.find_one(own)
         return bool(found and found["status"] == "failed")
 
-    await eventually(expired, 20, 0.05)
+    await eventually(expired, 20, 0.02)
+    await stage.purge(Channel.EMAIL, Lane.TRANSACTIONAL)
     stage.signal(signal.SIGCONT)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
+import aio_pika
 import httpx2
 from tests.crash.dying import dying
 from tests.crash.points import CRASHED, Side, Step
@@ -21,12 +22,13 @@ from tests.support.system import SECRETS, Ground, Json, System, mail
 from tests.support.waiting import eventually
 
 from fogbell.model.recipient import Recipient
-from fogbell.model.status import Channel
+from fogbell.model.status import Channel, Lane
 from fogbell.store import recipients
 from fogbell_local import environment, processes
 from fogbell_local.environment import HOST
 from fogbell_local.processes import Component, Program
 from fogbell_local.servers.ports import free_ports
+from fogbell_local.sink import Behaviour
 
 TIMES = {
     "FOGBELL_PROTOCOL__LEASE_SECONDS": "4",
@@ -67,6 +69,7 @@ class Stage:
     _run: Json = field(default_factory=dict)
     _address: str = ""
     _retries: bool = False
+    _slow: bool = False
 
     # Taking out and putting back -----------------------------------------------------------------
 
@@ -85,6 +88,7 @@ class Stage:
     async def end(self, *changed: str) -> None:
         """Leave nothing to the next test that is not as it was: ``changed`` had settings."""
         await self._bury()
+        self.quick_sink()
         for component in changed:
             await self._take_out(component)
 
@@ -174,6 +178,24 @@ class Stage:
         assert self.victim is not None
         assert self.status in (None, 0, CRASHED), self.victim.obituary()
         return self.status == CRASHED
+
+    def slow_sink(self, delay: float) -> None:
+        """Let every provider answer ``delay`` seconds late."""
+        self.ground.sink.restart(Behaviour(delay=delay))
+        self._slow = True
+
+    def quick_sink(self) -> None:
+        """Let them answer at once again."""
+        if self._slow:
+            self.ground.sink.restart(Behaviour())
+            self._slow = False
+
+    async def purge(self, channel: Channel, lane: Lane) -> None:
+        """Take away what waits in a queue."""
+        name = self.ground.topology.queue(channel, lane)
+        connection = await aio_pika.connect(self.ground.rabbitmq)
+        async with connection, connection.channel() as broker:
+            await (await broker.get_queue(name, ensure=False)).purge()
 
     def signal(self, number: signal.Signals) -> None:
         """Send the victim a signal."""

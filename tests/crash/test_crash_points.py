@@ -35,6 +35,7 @@ async def test_whoever_dies_there_loses_nothing(
     await stage.begin(scenario.victim, *scenario.without, **scenario.settings)
     try:
         await _die(stage, step, side, scenario)
+        stage.quick_sink()
         for component in (scenario.victim, *scenario.without):
             await stage.put_back(component)
         for done in stage.afterwards:
