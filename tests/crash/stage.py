@@ -153,12 +153,14 @@ class Stage:
         self.victim = await asyncio.to_thread(
             processes.start, component, label, environ, port, logs, how=how
         )
-        await eventually(lambda: self.status is not None or self.victim_is_ready(), 30, 0.05)
+        await eventually(self._works_or_is_dead, 30, 0.05)
 
-    def victim_is_ready(self) -> bool:
-        """Whether it says that it can work; a runner never does."""
+    async def _works_or_is_dead(self) -> bool:
+        """Whether it says that it can work, as all but a runner do, or has died already."""
         assert self.victim is not None
-        return self.victim.name == "campaign" or self.victim.is_ready()
+        if self.status is not None or self.victim.name == "campaign":
+            return True
+        return await asyncio.to_thread(self.victim.is_ready)
 
     @property
     def victim_has_ended(self) -> bool:
