@@ -7,8 +7,10 @@ import signal
 import sys
 import time
 import uuid
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import UUID
 
 import aio_pika
@@ -28,7 +30,7 @@ from fogbell_local import environment, processes
 from fogbell_local.environment import HOST
 from fogbell_local.processes import Component, Program
 from fogbell_local.servers.ports import free_ports
-from fogbell_local.sink import Behaviour
+from fogbell_local.sink import Behaviour, Outcome
 
 TIMES = {
     "FOGBELL_PROTOCOL__LEASE_SECONDS": "4",
@@ -55,17 +57,21 @@ DEATH_SECONDS = 8.0
 class Stage:
     """A system of one intake, one worker and retry, and at most one victim.
 
-    ``expected`` are the deliveries of each notification that has been asked for, ``gone`` those of
-    notifications that retention deletes; ``afterwards`` is what has to be done once the victim is
-    dead, before all can settle.
+    ``expected`` are the deliveries of each notification that has been asked for, of those that may
+    be ``stopped`` not all; ``gone`` those of notifications that retention deletes. ``afterwards``
+    is what has to be done once the victim is dead, before all can settle; ``checks`` what has to
+    hold then.
     """
 
     ground: Ground
     system: System
     expected: dict[str, set[UUID]] = field(default_factory=dict)
+    stopped: set[str] = field(default_factory=set)
     gone: dict[str, set[UUID]] = field(default_factory=dict)
     afterwards: list[Callable[[], Awaitable[object]]] = field(default_factory=list)
+    checks: list[Callable[[], Awaitable[object]]] = field(default_factory=list)
     victim: Component | None = None
+    _deleted: set[UUID] = field(default_factory=set)
     _run: Json = field(default_factory=dict)
     _address: str = ""
     _retries: bool = False
@@ -75,7 +81,9 @@ class Stage:
 
     async def begin(self, *without: str, **settings: str) -> None:
         """Forget the test before; have all stand but those ``without``, with ``settings``."""
-        self.expected, self.afterwards, self._run = {}, [], {}
+        self._deleted.update(*self.gone.values())
+        self.expected, self.stopped, self.gone, self._run = {}, set(), {}, {}
+        self.afterwards, self.checks = [], []
         await self._bury()
         self.system.settings = TIMES
         for component in ("worker", "retry"):
@@ -192,6 +200,13 @@ class Stage:
             self.ground.sink.restart(Behaviour())
             self._slow = False
 
+    async def throw_in(self, body: bytes, channel: Channel, lane: Lane) -> None:
+        """Publish ``body`` as somebody else would, who has lost his way."""
+        name = self.ground.topology.queue(channel, lane)
+        connection = await aio_pika.connect(self.ground.rabbitmq)
+        async with connection, connection.channel() as broker:
+            await broker.default_exchange.publish(aio_pika.Message(body), name)
+
     async def purge(self, channel: Channel, lane: Lane) -> None:
         """Take away what waits in a queue."""
         name = self.ground.topology.queue(channel, lane)
@@ -271,21 +286,34 @@ class Stage:
     async def settled(self) -> None:
         """Wait until all that was asked for is settled, and balance the books."""
         for id_ in self.expected:
-            await eventually(lambda id_=id_: self._frozen(id_), 40, 0.1)  # type: ignore[misc]
-        everything = set().union(*self.expected.values())
-        stored = self.system.db.deliveries
-        ids = [UUID(id_) for id_ in self.expected]
-        wanted = {"notification_id": {"$in": ids}}
-        made = {document["_id"] async for document in stored.find(wanted, {"_id": 1})}
-        cancelled = {
-            "_id": {"$in": [UUID(i) for i in self.expected]},
-            "cancelled_at": {"$exists": True},
-        }
-        assert made <= everything
-        if not await self.system.db.notifications.count_documents(cancelled):
-            assert made == everything
-        deleted = set().union(*self.gone.values())
+            await eventually(partial(self._frozen, id_), 40, 0.1)
+        made: set[UUID] = set()
+        for id_, expected in self.expected.items():
+            made |= await self._made(id_, expected)
+        deleted = self._deleted.union(*self.gone.values())
         await self.system.account(*self.expected, expected=made, deleted=deleted)
+
+    async def _made(self, id_: str, expected: set[UUID]) -> set[UUID]:
+        """The deliveries of ``id_``, none too many and none too few."""
+        db, run = self.system.db, UUID(id_)
+        stored = await db.notifications.find_one({"_id": run})
+        assert stored is not None
+        records = await db.deliveries.find({"notification_id": run}).to_list(None)
+        made = {record["_id"] for record in records}
+        arrived = self._arrived()
+        if "cancelled_at" in stored:
+            # Nobody stood who could have sent it.
+            assert not sum(arrived[str(delivery)] for delivery in made)
+        if "cancelled_at" not in stored or id_ not in self.stopped:
+            assert made == expected
+        for record in records if stored.get("replays") else ():
+            assert record["replays"] == stored["replays"], "it was put back"
+            assert arrived[f"{record['_id']}-{record['replays']}"], "and was sent again"
+        return made
+
+    def _arrived(self) -> Counter[str]:
+        entries = self.ground.sink.entries()
+        return Counter(entry.delivery for entry in entries if entry.outcome is Outcome.ACCEPTED)
 
     async def _frozen(self, id_: str) -> bool:
         shown = await self.system.get(f"/v1/notifications/{id_}")
@@ -294,9 +322,11 @@ class Stage:
         return True
 
     async def deleted(self) -> None:
-        """Wait until nothing is left of what is to be gone."""
-        for id_ in self.gone:
-            await eventually(lambda id_=id_: self._nothing(id_), 20, 0.1)  # type: ignore[misc]
+        """Wait until nothing is left of what is to be gone; all of it had arrived before."""
+        for id_, deliveries in self.gone.items():
+            await eventually(partial(self._nothing, id_), 20, 0.1)
+            arrived = self._arrived()
+            assert [arrived[str(delivery)] for delivery in deliveries] == [1] * len(deliveries)
 
     async def _nothing(self, id_: str) -> bool:
         db, wanted = self.system.db, UUID(id_)

@@ -42,6 +42,8 @@ async def test_whoever_dies_there_loses_nothing(
             await done()
         await stage.settled()
         await stage.deleted()
+        for holds in stage.checks:
+            await holds()
     finally:
         await stage.end(*([scenario.victim] if scenario.settings else []))
 

@@ -1,6 +1,7 @@
 """Waiting for what happens soon, with a deadline instead of a sleep."""
 
 import asyncio
+import functools
 import inspect
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -40,9 +41,15 @@ async def eventually(
         except AssertionError as failure:
             seen = failure
         if time.monotonic() > deadline:
-            name = getattr(check, "__qualname__", repr(check))
-            raise AssertionError(f"{name} did not hold within {timeout} s; last: {seen!r}")
+            raise AssertionError(f"{_name(check)} did not hold within {timeout} s; last: {seen!r}")
         await asyncio.sleep(interval)
+
+
+def _name(check: object) -> str:
+    """Never its `repr`: that of a bound method is that of all it is bound to."""
+    while isinstance(check, functools.partial):
+        check = check.func
+    return getattr(check, "__qualname__", type(check).__name__)
 
 
 async def _resolve(value: T | Awaitable[T]) -> T:

@@ -23,13 +23,13 @@ def test_what_is_heard_of_it_makes_it_soon_again_without_news() -> None:
     """A pod that became ready after a minute: the counts of its run move from now on."""
     pauses = Pauses(3, 30)
     looks(pauses, False, False, False, False)
-    pauses.begin_again("sale")
+    pauses.reset("sale")
     assert looks(pauses, False, False) == [3, 6]
 
 
 def test_each_has_its_own() -> None:
     pauses = Pauses(3, 30)
     looks(pauses, False, False)
-    pauses.begin_again("another")
+    pauses.reset("another")
     assert pauses.after("another", news=False) == 3
     assert pauses.after("sale", news=False) == 12

@@ -140,7 +140,7 @@ class Operator:
         self, namespace: str, reconciler: Reconciler, turns: Turns, deletions: Deletions
     ) -> None:
         def wake(name: str) -> None:
-            reconciler.pauses.begin_again(name)
+            reconciler.pauses.reset(name)
             turns.ask(name)
 
         registry = handlers.registry(wake, deletions.deleted)

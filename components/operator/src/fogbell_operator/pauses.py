@@ -21,6 +21,6 @@ class Pauses:
         self._pauses[name] = pause
         return pause
 
-    def begin_again(self, name: str) -> None:
-        """Something has been heard of ``name``, as that its pod is ready: more may follow soon."""
+    def reset(self, name: str) -> None:
+        """Begin anew: something was heard of ``name``, so more may follow soon; or it has ended."""
         self._pauses.pop(name, None)

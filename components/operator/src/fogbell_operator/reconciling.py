@@ -121,7 +121,7 @@ class Reconciler:
 
     def forget(self, name: str) -> None:
         """It is there no more."""
-        self.pauses.begin_again(name)
+        self.pauses.reset(name)
         self.metrics.forget(self.cluster.namespace, name)
 
     async def _look_up(
@@ -235,7 +235,7 @@ class Reconciler:
     def _pause(self, name: str, history: History | None, *, news: bool) -> float | None:
         """Look soon while counts move, less and less often while they stand, then by resyncs."""
         if history is None or not _goes_on(history):
-            self.pauses.begin_again(name)
+            self.pauses.reset(name)
             return None
         return self.pauses.after(name, news=news)
 

@@ -40,6 +40,9 @@ PAGES_A_QUEUE = 100
 
 QUEUES = [(lane, c) for lane in (Lane.TRANSACTIONAL, Lane.BULK) for c in sorted(PUSH_CHANNELS)]
 
+EXPANSIONS = 200
+"""Messages that may wait to be expanded: more than all workers expand until the next sweep."""
+
 SETTLE_PAGE = 500
 CHUNKS, PAGES_OF_CHUNKS = 100, 10
 """Leases on chunks that are read at once, and how often in one sweep."""
@@ -209,11 +212,15 @@ class Sweeper:
 
     async def _has_enough(self, lane: Lane, channel: Channel) -> bool:
         """Whether the queue holds work enough, or cannot be reached: then nothing is released."""
+        enough = self.settings.enough[lane]
+        return await self._depth(self.topology.queue(channel, lane), unknown=enough) >= enough
+
+    async def _depth(self, queue: str, *, unknown: int) -> int:
+        """How many messages wait in it; ``unknown`` where it cannot be reached."""
         try:
-            depth = await self.publisher.depth(self.topology.queue(channel, lane))
+            return await self.publisher.depth(queue)
         except BrokerUnavailableError:
-            return True
-        return depth >= self.settings.enough[lane]
+            return unknown
 
     async def _release(self, lane: Lane, channel: Channel, due: Due, swept: Swept) -> None:
         settings = self.settings
@@ -241,8 +248,12 @@ class Sweeper:
         self.observer.released("retry_due", due.failed)
 
     async def _sweep_expansions(self, swept: Swept) -> None:
+        """Queue what is due, as far as there is room: what waits there is due again and again, and
+        would be queued once more each time.
+        """
         until = self.db.clock.now()
-        due = await expansions.due(self.db, until, PAGE)
+        room = EXPANSIONS - await self._depth(self.topology.expansion, unknown=EXPANSIONS)
+        due = await expansions.due(self.db, until, room) if room > 0 else []
         if not due:
             return
         await expansions.postpone(self.db, due, until, self.settings.grace)

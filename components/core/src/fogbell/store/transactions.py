@@ -10,14 +10,16 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import OperationFailure
 from pymongo.read_concern import ReadConcern
 
 from fogbell.store.database import Database, Session, StoreUnavailableError
 
 R = TypeVar("R")
 
-WRITE_CONFLICT = 112
+CONFLICTS = frozenset({112, 246, 251})
+"""WriteConflict, SnapshotUnavailable, NoSuchTransaction: aborted, for the sake of another one."""
+
 PAUSES = (0.01, 0.05, 0.2, 0.5)
 """Seconds before each further try: who is alive is through by then."""
 
@@ -34,20 +36,18 @@ async def transact(
     ``work`` may be called several times. Raises `ContendedError`, and what the driver raises: after
     that it may have been committed.
     """
+    pauses = iter(PAUSES)
     async with await db.client.start_session() as session:
-        for pause in PAUSES:
+        while True:
             try:
                 return await _attempt(db, session, work, read_concern)
-            except PyMongoError as error:
-                if not error.has_error_label("TransientTransactionError"):
+            except OperationFailure as error:
+                if error.code not in CONFLICTS:
                     raise
+                pause = next(pauses, None)
+                if pause is None:
+                    raise ContendedError("another transaction holds what this changes") from error
             await asyncio.sleep(pause)
-        try:
-            return await _attempt(db, session, work, read_concern)
-        except OperationFailure as error:
-            if error.code != WRITE_CONFLICT:
-                raise
-            raise ContendedError("another transaction holds what this one changes") from error
 
 
 async def _attempt(
@@ -59,5 +59,6 @@ async def _attempt(
     write_concern = db.handle.write_concern
     async with session.start_transaction(read_concern=read_concern, write_concern=write_concern):
         result = await work(session)
+        # The block's end would do it: said here, it is seen as the step that it is.
         await session.commit_transaction()
     return result
