@@ -66,9 +66,9 @@ async def test_a_gateway_that_is_out_answers_503_while_the_other_goes_on(
     assert [answer.status_code for answer in answers] == [201, 503, 503, 201]
     assert answers[1].json()["code"] == 20503
     assert (await text(client, "gateway-b")).status_code == 201
-    outcomes = [f"{entry.provider} {entry.outcome}" for entry in mail_sink.entries()]
-    refused = ["gateway-a refused"] * 2
-    assert outcomes == ["gateway-a accepted", *refused, "gateway-a accepted", "gateway-b accepted"]
+    told = [f"{entry.provider} {entry.outcome} {entry.code}" for entry in mail_sink.entries()]
+    accepted, refused = "gateway-a accepted 201", "gateway-a refused 503"
+    assert told == [accepted, refused, refused, accepted, "gateway-b accepted 201"]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,8 @@ async def test_a_number_that_fails_on_purpose_is_refused_for_good(
 ) -> None:
     answer = await text(client, "gateway-a", To="+15005550004")
     assert (answer.status_code, answer.json()["code"]) == (400, 21610)
-    assert mail_sink.entries()[0].outcome == "refused"
+    (entry,) = mail_sink.entries()
+    assert (entry.outcome, entry.code) == ("refused", 400)
 
 
 async def test_a_push_is_in_the_ledger_under_its_tag(
@@ -111,7 +112,7 @@ async def test_a_push_is_in_the_ledger_under_its_tag(
     assert answer.status_code == 200, answer.text
     (entry,) = mail_sink.entries()
     assert (entry.channel, entry.provider, entry.delivery) == ("push", "fcm", "d-1")
-    assert (entry.to, entry.text) == (("device",), "Ring")
+    assert (entry.to, entry.text, entry.code) == (("device",), "Ring", 200)
     gone = await push(client, access, MESSAGE | {"token": "gone-1"})
     assert gone.json()["error"]["details"][0]["errorCode"] == "UNREGISTERED"
     await giver.close()

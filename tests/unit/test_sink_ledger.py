@@ -25,7 +25,7 @@ PUSH = Entry(NOW, Channel.PUSH, "d-3", Outcome.ACCEPTED, to=("t",), provider="fc
 
 def test_an_entry_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     log = tmp_path / "ledger"
-    entries = [MAIL, HOOK, TEXT, PUSH]
+    entries = [MAIL, HOOK, TEXT, PUSH, replace(MAIL, code=451), replace(HOOK, code=200)]
     log.write_bytes(b"".join(entry.to_line() for entry in entries))
     assert ledger.read(log) == entries
 
@@ -41,6 +41,11 @@ def test_a_line_of_an_older_ledger_is_known_by_its_fields(entry: Entry) -> None:
     fields = json.loads(entry.to_line())
     del fields["channel"]
     assert Entry.from_line(json.dumps(fields).encode()) == entry
+
+
+def test_a_line_from_before_codes_were_kept_has_none() -> None:
+    assert b"code" not in MAIL.to_line()
+    assert Entry.from_line(MAIL.to_line()).code is None
 
 
 async def test_a_writer_goes_on_behind_the_last_whole_line(tmp_path: Path) -> None:

@@ -28,7 +28,8 @@ class Entry:
     push message. A text message carries nothing of the kind: "", and ``to`` has to tell.
     Mails have ``message_id``, ``to`` and ``size`` (octets), webhooks ``path``. What came over SMS
     or push has the ``provider`` that answered, ``to`` (the number, the device's token) and
-    ``text`` (of a push message its title).
+    ``text`` (of a push message its title). ``code`` is the reply's: SMTP's, or HTTP's status;
+    lines from before it was kept have none.
     """
 
     at: datetime
@@ -41,6 +42,7 @@ class Entry:
     path: str | None = None
     provider: str | None = None
     text: str | None = None
+    code: int | None = None
 
     def to_line(self) -> bytes:
         """As kept: a JSON object without the fields that do not apply, and a line feed."""
@@ -57,6 +59,8 @@ class Entry:
                 fields["path"] = self.path
             case _:
                 fields |= {"provider": self.provider, "to": self.to, "text": self.text}
+        if self.code is not None:
+            fields["code"] = self.code
         return json.dumps(fields).encode() + b"\n"
 
     @classmethod

@@ -71,11 +71,16 @@ async def answer(
     outcome = answering.refusals.by_provider(
         provider, reachable=not token.startswith(GONE_PREFIX)
     )  # fmt: skip
+    reply = _reply(outcome, token, project)
     entry = Entry(
-        ledger.now(), Channel.PUSH, _tag(message), outcome,
-        to=(token,), provider=provider, text=message["notification"]["title"],
+        ledger.now(), Channel.PUSH, _tag(message), outcome, to=(token,),
+        provider=provider, text=message["notification"]["title"], code=reply.status,
     )  # fmt: skip
     await answering.answered(entry)
+    return reply
+
+
+def _reply(outcome: Outcome, token: str, project: str) -> Reply:
     if outcome is Outcome.ACCEPTED:
         name = f"projects/{project}/messages/0:{secrets.token_hex(8)}"
         return json_reply(200, {"name": name})

@@ -45,13 +45,16 @@ async def answer(answering: Answering, provider: str, account: str, request: Req
         return _error(*wrong)
     to, text = form["To"], form["Body"]
     outcome = answering.refusals.by_provider(provider, reachable=to not in _MAGIC)
+    if outcome is Outcome.REFUSED:
+        reply = _error(*_MAGIC.get(to, _OUT))
+    else:
+        reply = json_reply(201, _message(account, form))
     entry = Entry(
-        ledger.now(), Channel.SMS, "", outcome, to=(to,), provider=provider, text=text
+        ledger.now(), Channel.SMS, "", outcome,
+        to=(to,), provider=provider, text=text, code=reply.status,
     )  # fmt: skip
     await answering.answered(entry)
-    if outcome is Outcome.REFUSED:
-        return _error(*_MAGIC.get(to, _OUT))
-    return json_reply(201, _message(account, form))
+    return reply
 
 
 def _credentials(account: str, request: Request) -> tuple[int, int, str] | None:

@@ -17,6 +17,7 @@ from fogbell_local.sink.ledger import Entry, Outcome
 MAX_COMMAND = 4096
 MAX_MESSAGE = 32 * 1024 * 1024
 
+_ACCEPTED = 250
 _END_OF_DATA = b"\r\n.\r\n"
 _PATH = re.compile(rb"<([^<>]*)>")
 _MESSAGE_ID = re.compile(rb"^message-id:\s*<([^<>]*)>", re.IGNORECASE | re.MULTILINE)
@@ -151,9 +152,9 @@ class SmtpConnection(asyncio.Protocol):
 
     def _accept_or_refuse(self, message: bytes) -> None:
         entry = self._entry(message)
-        code = self._answering.refuse_code
         reply = b"250 2.0.0 Accepted\r\n"
         if entry.outcome is Outcome.REFUSED:
+            code = self._answering.refuse_code
             reply = b"%d %d.7.1 Greylisted, try again\r\n" % (code, code // 100)
         self._busy = True
         self._answering.answer(entry, lambda: self._answered(reply), self._unanswered)
@@ -163,14 +164,16 @@ class SmtpConnection(asyncio.Protocol):
         found = _MESSAGE_ID.search(header)
         message_id = found[1].decode(errors="replace") if found else ""
         delivery = message_id.partition("@")[0]
+        outcome = self._answering.refusals.mail(delivery)
         return Entry(
             at=ledger.now(),
             channel=Channel.EMAIL,
             delivery=delivery,
-            outcome=self._answering.refusals.mail(delivery),
+            outcome=outcome,
             message_id=f"<{message_id}>",
             to=tuple(self._recipients),
             size=len(message) - message.count(b"\r\n..") - message.startswith(b".."),
+            code=_ACCEPTED if outcome is Outcome.ACCEPTED else self._answering.refuse_code,
         )
 
     def _answered(self, reply: bytes) -> None:

@@ -23,7 +23,15 @@ async def answer(answering: Answering, request: Request) -> Reply:
         return Reply(400)
     path = request.path
     outcome = answering.refusals.webhook(delivery, path)
-    await answering.answered(Entry(ledger.now(), Channel.WEBHOOK, delivery, outcome, path=path))
+    reply = _reply(outcome, path)
+    entry = Entry(
+        ledger.now(), Channel.WEBHOOK, delivery, outcome, path=path, code=reply.status
+    )  # fmt: skip
+    await answering.answered(entry)
+    return reply
+
+
+def _reply(outcome: Outcome, path: str) -> Reply:
     if outcome is Outcome.ACCEPTED:
         return Reply(200)
     if path.startswith(GONE_PATH):
