@@ -16,6 +16,7 @@ from fogbell_local.servers.server import Server
 
 ADDRESS_VARIABLE = "FOGBELL_RABBITMQ_URI"
 START_SECONDS = 120.0
+CONTROL_SECONDS = 60.0
 
 _DEFAULT_PORT = 5672
 _NODE = "fogbell@localhost"
@@ -111,10 +112,14 @@ class _Launch:
         program = server.resolve().with_name("rabbitmqctl")
         # The whole installation: a slim one has no command line.
         own = {k: v for k, v in self._environment(server).items() if k != _SCRIPTS}
-        run = subprocess.run(
-            [program, "--node", _NODE, *arguments],
-            env=own, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        try:
+            run = subprocess.run(
+                [program, "--node", _NODE, *arguments],
+                env=own, capture_output=True, text=True, check=False, timeout=CONTROL_SECONDS,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as late:
+            words = f"no answer within {CONTROL_SECONDS:g} s"
+            raise ServerError(f"rabbitmqctl {' '.join(arguments)}: {words}") from late
         if run.returncode != 0:
             raise ServerError(f"rabbitmqctl {' '.join(arguments)}: {run.stdout}{run.stderr}")
 

@@ -77,11 +77,6 @@ class ReplicaSet:
         """The member that takes writes at present."""
         return next((member for member in self.members if _is_primary(member)), None)
 
-    def secondaries(self) -> list[Member]:
-        """All others, those that are down or frozen included."""
-        primary = self.primary()
-        return [member for member in self.members if member is not primary]
-
     def wait_primary(self) -> Member:
         """The primary, once there is one. Raises ServerError."""
         deadline = time.monotonic() + PRIMARY_SECONDS
