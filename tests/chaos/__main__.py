@@ -1,6 +1,7 @@
 """``python -m tests.chaos``: break things under load, and hold the system to account.
 
-Exits 1 where something was lost or is unexplained, or where it did not come to rest.
+Exits 1 where something was lost or is unexplained, where a component ended by a defect of its own,
+or where it did not come to rest.
 """
 
 import argparse
@@ -98,6 +99,7 @@ async def _run(
             left=left,
             answers=ground.client.answers,
             ended=list(ground.fleet.obituaries()),
+            defects=[*ground.fleet.defects(), *ground.campaigns.defects],
             refused=list(ground.load.failures),
             seconds=time.monotonic() - began,
         )

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from tests.support.reckoning import Posted
+from tests.support.rules import Posted
 
 from fogbell.identity import delivery_id, inline_key, notification_id
 from fogbell.model.status import Channel
@@ -35,7 +35,9 @@ class Books:
     """Which delivery a text to a number is: an SMS carries no id."""
     probes: list[Probe] = field(default_factory=list)
     witnessed: dict[UUID, Json] = field(default_factory=dict)
-    """Settled records as they were seen on the way."""
+    """Settled records as they were seen on the way: status, time, replays."""
+    witnessed_until: datetime | None = None
+    """The latest time of those."""
     _count: "itertools.count[int]" = field(default_factory=itertools.count)
 
     def fresh(self) -> int:
@@ -49,23 +51,43 @@ class Books:
         return id_
 
     def accept(
-        self, id_: UUID, deliveries: Iterable[UUID], not_before: datetime | None = None
+        self,
+        id_: UUID,
+        deliveries: Iterable[UUID],
+        not_before: datetime | None = None,
+        *,
+        expanded: bool = False,
     ) -> None:
-        """It was answered with 202."""
-        self.accepted[id_] = Posted(id_, frozenset(deliveries), not_before=not_before)
+        """It was answered with 202; its deliveries are written before, or ``expanded`` later."""
+        self.accepted[id_] = Posted(
+            id_, frozenset(deliveries), not_before=not_before, expanded=expanded
+        )  # fmt: skip
 
     def cancelling(self, id_: UUID) -> None:
-        """From now on it may be cancelled, and be stopped before all are written."""
+        """From now on it may be cancelled."""
         self.accepted[id_] = replace(self.accepted[id_], cancelled=True)
 
     def witness(self, settled: Mapping[UUID, Json]) -> None:
-        """These have settled: only a replay may change them from now on."""
-        self.witnessed |= settled
+        """These have settled: only a replay may change them from now on.
+
+        The first that was seen of each replay stays: a later one may have been changed.
+        """
+        for id_, seen in settled.items():
+            before = self.witnessed.get(id_)
+            if before is None or before.get("replays", 0) < seen.get("replays", 0):
+                self.witnessed[id_] = seen
+        times = [seen["settled_at"] for seen in settled.values()]
+        self.witnessed_until = max([*times, *filter(None, [self.witnessed_until])], default=None)
 
     def replaying(self, id_: UUID) -> None:
         """From now on it may be replayed once more."""
         posted = self.accepted[id_]
         self.accepted[id_] = replace(posted, replays=posted.replays + 1)
+
+    def replayed(self, id_: UUID) -> None:
+        """It was answered that something of it is put back."""
+        posted = self.accepted[id_]
+        self.accepted[id_] = replace(posted, replayed=posted.replayed + 1)
 
 
 def inline(id_: UUID, address: Json) -> UUID:

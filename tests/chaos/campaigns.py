@@ -10,6 +10,7 @@ from random import Random
 
 from tests.chaos import books
 from tests.chaos.books import Books
+from tests.chaos.fleet import LINES, is_defect
 from tests.chaos.people import GROUP, People
 from tests.support.campaigns import environment, new_run
 from tests.support.waiting import eventually
@@ -37,6 +38,9 @@ class Campaigns:
     directory: Path
     chance: Random
     pods: list[Program] = field(default_factory=list)
+    defects: list[str] = field(default_factory=list)
+    """Pods that ended by a defect of theirs."""
+    _killed: set[int] = field(default_factory=set)
     _jobs: set[asyncio.Task[None]] = field(default_factory=set)
     _firing: asyncio.Task[None] | None = None
     _started: int = 0
@@ -68,6 +72,11 @@ class Campaigns:
         job = asyncio.create_task(self._job())
         self._jobs.add(job)
         job.add_done_callback(self._jobs.discard)
+
+    async def kill(self, pod: Program) -> None:
+        """SIGKILL for ``pod``, which so does not end by itself."""
+        self._killed.add(pod.pid)
+        await asyncio.to_thread(pod.kill)
 
     @property
     def waiting(self) -> int:
@@ -114,4 +123,11 @@ class Campaigns:
         await eventually(lambda: pod.exit_status is not None, JOB_SECONDS, LOOK_SECONDS)
         self.pods.remove(pod)
         await asyncio.to_thread(pod.terminate, 0)
-        return pod.exit_status == 0
+        status = pod.exit_status
+        if (
+            status
+            and pod.pid not in self._killed
+            and is_defect("campaign", status, pod.tail(LINES))
+        ):
+            self.defects.append(f"{name} (pid {pod.pid}), exit status {status}:\n{pod.tail()}")
+        return status == 0

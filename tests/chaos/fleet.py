@@ -22,6 +22,12 @@ RESTART_SECONDS = 1.0
 """Until what has ended by itself is started again."""
 
 LOOK_SECONDS = 0.1
+BULK_LABEL = "worker-b"
+JOBS = frozenset({"retry", "campaign"})
+TRACEBACK = "Traceback (most recent call last)"
+FIRST_SIGNAL = 128
+LINES = 300
+"""Of a log, in which a traceback is looked for."""
 
 Settings = Mapping[str, str]
 
@@ -30,8 +36,8 @@ Settings = Mapping[str, str]
 class Slot:
     """The place of one process: one runs there at a time, under one label, on the same ports.
 
-    ``settings`` are asked for at each start. ``restarts``: how often one was started again that
-    nobody had ended.
+    ``settings`` are asked for at each start. ``restarts``: those that nobody had ended, and that
+    were started again; ``defects``: those of them that no outage explains.
     """
 
     name: str
@@ -42,10 +48,16 @@ class Slot:
     component: Component | None = None
     extra: Settings = field(default_factory=dict)
     restarts: list[str] = field(default_factory=list)
+    defects: list[str] = field(default_factory=list)
     _held: bool = True
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def start(self) -> None:
         """Start one, and do not wait until it can work."""
+        async with self._turn:
+            await self._start()
+
+    async def _start(self) -> None:
         told = {**self.settings(), **self.extra}
         self.component = await asyncio.to_thread(
             processes.start, self.name, self.label, told, self.port, self.logs
@@ -54,31 +66,50 @@ class Slot:
 
     async def kill(self) -> None:
         """SIGKILL, and hold the place back until `start`."""
-        self._held = True
-        await asyncio.to_thread(self.running.program.kill)
+        async with self._turn:
+            self._held = True
+            await asyncio.to_thread(self.running.program.kill)
 
     async def stop(self) -> None:
         """SIGTERM, and hold the place back until `start`."""
-        self._held = True
-        if self.component is not None:
-            await asyncio.to_thread(self.component.program.terminate, processes.STOP_SECONDS)
+        async with self._turn:
+            self._held = True
+            if self.component is not None:
+                await asyncio.to_thread(self.component.program.terminate, processes.STOP_SECONDS)
 
     async def tend(self) -> None:
         """Start another where one has ended by itself. Retry's window ends as it should."""
-        if self._held or (status := self.running.program.exit_status) is None:
-            return
-        component, self._held = self.running, True
-        await asyncio.to_thread(component.program.terminate, 0)
-        if (self.name, status) != ("retry", 0):
-            self.restarts.append(component.obituary())
-            await asyncio.sleep(RESTART_SECONDS)
-        await self.start()
+        # A fault waits meanwhile: whom it kills has not ended by itself.
+        async with self._turn:
+            if self._held or (status := self.running.program.exit_status) is None:
+                return
+            component = self.running
+            await asyncio.to_thread(component.program.terminate, 0)
+            if (self.name, status) != ("retry", 0):
+                self._note(component, status)
+                await asyncio.sleep(RESTART_SECONDS)
+            await self._start()
+
+    def _note(self, component: Component, status: int) -> None:
+        self.restarts.append(component.obituary())
+        if is_defect(self.name, status, component.program.tail(LINES)):
+            self.defects.append(f"{component.label} (pid {component.program.pid})")
 
     @property
     def running(self) -> Component:
         """The process that was started last."""
         assert self.component is not None, f"{self.label} has not been started"
         return self.component
+
+
+def is_defect(name: str, status: int, log: str) -> bool:
+    """Whether a process that has ended by itself, and not as it should, ended by a defect.
+
+    Only jobs may end without success, where a server was away for all of their time: retry and a
+    campaign's run. They say so with an exit status, and not with a traceback.
+    """
+    crashed = any(line.startswith(TRACEBACK) for line in log.splitlines())
+    return crashed or status >= FIRST_SIGNAL or name not in JOBS
 
 
 class Fleet:
@@ -93,7 +124,7 @@ class Fleet:
         self.workers = [
             *(self._worker(f"worker-t{n + 1}", "transactional")
               for n in range(sizes.transactional_workers)),
-            *(self._worker(f"worker-b{n + 1}", "bulk") for n in range(sizes.bulk_workers)),
+            *(self._worker(f"{BULK_LABEL}{n + 1}", "bulk") for n in range(sizes.bulk_workers)),
         ]  # fmt: skip
         self.retry = self._retry()
         self._tending: asyncio.Task[None] | None = None
@@ -120,6 +151,15 @@ class Fleet:
     def obituaries(self) -> Iterable[str]:
         """What has ended by itself, and the last it wrote."""
         return [text for slot in self.slots for text in slot.restarts]
+
+    @property
+    def bulk_workers(self) -> list[Slot]:
+        """Those of the bulk lane."""
+        return [slot for slot in self.workers if slot.label.startswith(BULK_LABEL)]
+
+    def defects(self) -> Iterable[str]:
+        """Who of those ended by a defect."""
+        return [text for slot in self.slots for text in slot.defects]
 
     def common(self, component: str) -> dict[str, str]:
         """What ``component`` is told, as every other is."""

@@ -18,6 +18,7 @@ from tests.chaos.sizes import Sizes
 from tests.support.waiting import eventually
 
 from fogbell.model.status import Channel
+from fogbell.policy import BULK_AUDIENCE
 from fogbell_client import calls
 from fogbell_client.bodies import BatchItem, JsonObject, NotificationBody
 
@@ -155,7 +156,7 @@ class Load:
         key = self._key()
         id_ = self.books.attempt(key)
         await self.client.until_answered(calls.post(body, idempotency_key=key))
-        self.books.accept(id_, books.named(id_, self.people.names, channels))
+        self.books.accept(id_, books.named(id_, self.people.names, channels), expanded=True)
         if stops is not None:
             await asyncio.sleep(stops)
             await self._cancel(id_)
@@ -177,7 +178,8 @@ class Load:
         if probe is not None:
             self.books.probes.append(Probe(probe, deliveries[0]))
         await self.client.until_answered(calls.post(body, idempotency_key=key))
-        self.books.accept(id_, deliveries, later)
+        expanded = later is not None or len(addresses) > BULK_AUDIENCE
+        self.books.accept(id_, deliveries, later, expanded=expanded)
         return id_
 
     async def _cancel(self, id_: UUID) -> None:
@@ -188,7 +190,10 @@ class Load:
         """Once it has settled. A lost answer is not repeated: that might be one more replay."""
         await eventually(partial(self._is_settled, id_), SETTLED_SECONDS, 1.0)
         self.books.replaying(id_)
-        await self.client.once(calls.replay(id_, status=["dead", "delivered"]))
+        answer = await self.client.once(calls.replay(id_, status=["dead", "delivered"]))
+        # None: it goes on after the answer.
+        if answer is not None and answer["replayed"] != 0:
+            self.books.replayed(id_)
 
     async def _is_settled(self, id_: UUID) -> bool:
         shown = await self.client.until_answered(calls.notification(id_))

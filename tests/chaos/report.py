@@ -9,7 +9,8 @@ from uuid import UUID
 
 from tests.chaos.books import Probe
 from tests.chaos.story import Happened
-from tests.support.reckoning import LOST, UUID_LENGTH, Reckoning, Violation
+from tests.support.reckoning import UUID_LENGTH, Reckoning
+from tests.support.rules import LOST, Violation
 
 from fogbell_local.sink import Entry, Outcome
 
@@ -60,7 +61,8 @@ def arrivals(ledger: Sequence[Entry]) -> dict[UUID, float]:
 @dataclass(frozen=True)
 class Report:
     """All that is told of a run. ``left``: what did not come to rest; ``ended``: processes that
-    ended by themselves; ``refused``: posts that were answered with a no.
+    ended by themselves; ``defects``: those of them that no outage explains; ``refused``: posts
+    that were answered with a no.
     """
 
     seed: int
@@ -71,6 +73,7 @@ class Report:
     left: str
     answers: Mapping[str, int]
     ended: Sequence[str] = ()
+    defects: Sequence[str] = ()
     refused: Sequence[str] = ()
     seconds: float = 0.0
 
@@ -86,8 +89,8 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Nothing lost, nothing unexplained, and all at rest."""
-        return not (self.lost or self.unexplained or self.left)
+        """Nothing lost, nothing unexplained, nobody crashed, and all at rest."""
+        return not (self.lost or self.unexplained or self.defects or self.left)
 
     def line(self) -> str:
         """What is printed last."""
@@ -110,6 +113,8 @@ class Report:
         yield from self._totals()
         for text in self.refused:
             yield f"refused: {text}"
+        for text in self.defects:
+            yield f"ended by a defect: {text}"
         for violation in self.violations:
             yield str(violation)
         if self.left:
@@ -129,6 +134,7 @@ class Report:
             "totals": self._counts(),
             "answers": dict(self.answers),
             "ended": list(self.ended),
+            "defects": list(self.defects),
             "refused": list(self.refused),
             "violations": [asdict(violation) for violation in self.violations],
             "left": self.left,

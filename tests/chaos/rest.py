@@ -9,7 +9,7 @@ from uuid import UUID
 import aio_pika
 from pymongo.errors import PyMongoError
 from tests.chaos.ground import Ground
-from tests.chaos.sizes import LEASE_SECONDS
+from tests.chaos.sizes import ATTEMPTS, LEASE_SECONDS
 from tests.support.reckoning import Reckoning
 from tests.support.waiting import eventually
 
@@ -23,8 +23,8 @@ _OUTSTANDING = {"status": {"$in": sorted(OUTSTANDING)}}
 _NOTIFICATION = ("settled_at", "frozen", "expected", "cancelled_at", "replays")
 _DELIVERY = (
     "notification_id", "channel", "lane", "status", "reason", "not_before", "sweep_at", "owner",
-    "lost_owner", "alone", "chunk", "lost_leases", "lost_alone", "replays", "attempts", "claims",
-    "created_at", "settled_at",
+    "lost_owner", "alone", "chunk", "lost_leases", "lost_alone", "replays", "attempts",
+    "attempt_count", "claims", "created_at", "settled_at",
 )  # fmt: skip
 
 
@@ -85,6 +85,7 @@ async def reckoning(ground: Ground) -> Reckoning:
         records=records,
         ledger=recognised(ground.servers.sink.entries(), books.numbers),
         longest_claim=timedelta(seconds=LEASE_SECONDS),
+        tries=ATTEMPTS,
         witnessed=books.witnessed,
         queues=await queues(ground),
     )

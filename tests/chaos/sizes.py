@@ -6,6 +6,7 @@ from fogbell_local import environment
 from fogbell_local.environment import Change
 
 LEASE_SECONDS = 8.0
+ATTEMPTS = 20
 
 SHORTENED = (
     *environment.LOCAL,
@@ -15,7 +16,7 @@ SHORTENED = (
     Change("FOGBELL_PROTOCOL__GRACE_CAP_SECONDS", "10", "3600", "that grace, doubled, at most"),
     Change("FOGBELL_SWEEP__INTERVAL_SECONDS", "0.5", "5", "between two sweeps", "retry"),
     Change("FOGBELL_RETRY__CAP_SECONDS", "5", "21600", "longest backoff"),
-    Change("FOGBELL_RETRY__ATTEMPTS", "20", "8", "more tries, since they come so soon"),
+    Change("FOGBELL_RETRY__ATTEMPTS", str(ATTEMPTS), "8", "more tries, since they come so soon"),
     Change("FOGBELL_EMAIL__CONNECTIONS", "25", "10", "to a relay that takes its time", "worker"),
     # A group is given as a whole. All receivers are one process here, which must not be spared.
     Change("FOGBELL_BULK__SLOTS", "50", "50", "bulk sends at once", "worker"),

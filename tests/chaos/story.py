@@ -11,6 +11,7 @@ from tests.chaos.plan import Planned
 from tests.chaos.rest import come_to_rest
 from tests.chaos.sizes import Sizes
 from tests.chaos.tools import Say
+from tests.chaos.witness import witness
 
 HEAD_START = 0.7
 """Seconds that a bulk run has before a fault strikes it: it is being expanded and sent by then."""
@@ -60,5 +61,6 @@ async def _happen(ground: Ground, planned: Planned, say: Say) -> Happened:
     await asyncio.sleep(planned.lasts)
     await fault.heal()
     healed = time.time()
+    await witness(ground)
     say(f"{planned.number:3}  {fault.name:18} {healed - began:5.1f} s  {fault.struck}")
     return Happened(planned, began, healed, fault.struck)

@@ -5,13 +5,14 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.chaos.books import Probe
+from tests.chaos.books import Books, Probe
 from tests.chaos.faults import FAULTS
+from tests.chaos.fleet import TRACEBACK, is_defect
 from tests.chaos.kinds import LASTS, NETWORK, Kind
 from tests.chaos.plan import Bounds, Planned, draw, once_each
 from tests.chaos.report import Recovery, Report, recovery
 from tests.chaos.story import Happened
-from tests.unit.test_reckoning import copy, reckoning
+from tests.unit.test_reckoning import CLAIM, NOW, copy, reckoning
 
 SEEDS = st.integers(0, 1_000_000)
 
@@ -114,6 +115,43 @@ def test_what_is_lost_unexplained_or_not_at_rest_fails() -> None:
     assert (other.lost, other.unexplained, other.passed) == (0, 1, False)
     assert not _report(left="3 deliveries outstanding").passed
     assert not _report(refused=["422"]).passed
+
+
+def test_a_component_that_ended_by_a_defect_fails_and_is_told() -> None:
+    assert _report(ended=["retry has ended with exit status 1"]).passed
+    report = _report(defects=["worker-b1 (pid 7)"])
+    assert not report.passed
+    assert "ended by a defect: worker-b1 (pid 7)" in report.lines()
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "log", "defect"),
+    [
+        ("retry", 1, '{"event": "no sweep succeeded"}', False),
+        ("campaign", 75, "", False),
+        ("retry", 1, f"{TRACEBACK}:\n  File", True),
+        ("retry", 139, "", True),
+        ("worker", 1, "", True),
+        ("intake", 0, "", True),
+    ],
+)
+def test_a_job_alone_may_end_without_success(
+    name: str, status: int, log: str, defect: bool
+) -> None:
+    assert is_defect(name, status, log) is defect
+
+
+def test_the_first_witness_of_each_replay_stays() -> None:
+    books, one = Books(), UUID(int=1)
+    first = {"status": "delivered", "settled_at": NOW}
+    later = {"status": "dead", "settled_at": NOW + CLAIM}
+    books.witness({one: first})
+    books.witness({one: later})
+    assert (books.witnessed, books.witnessed_until) == ({one: first}, NOW + CLAIM)
+    books.witness({one: later | {"replays": 1}})
+    assert books.witnessed == {one: later | {"replays": 1}}
+    books.witness({})
+    assert books.witnessed_until == NOW + CLAIM
 
 
 def test_every_violation_is_told_with_its_evidence() -> None:

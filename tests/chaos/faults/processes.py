@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from tests.chaos.faults.fault import Fault
 from tests.chaos.fleet import Slot
 from tests.chaos.kinds import Kind
+from tests.chaos.witness import witness
 from tests.support.waiting import eventually
 
 RUNNER_SECONDS = 15.0
 WORK_RUNS, WORK_LEASES, WORK_SECONDS = 2, 3, 5.0
 """So many bulk runs besides, and leases on chunks, before a worker is struck."""
+
+_UNDER_WORK = frozenset({Kind.KILL_WORKER, Kind.FREEZE_WORKER})
 
 
 @dataclass
@@ -24,7 +27,9 @@ class _OfSlot(Fault):
         fleet = self.ground.fleet
         if self.planned.kind is Kind.KILL_INTAKE:
             return fleet.intakes
-        return [fleet.retry] if self.planned.kind is Kind.KILL_RETRY else fleet.workers
+        if self.planned.kind is Kind.KILL_RETRY:
+            return [fleet.retry]
+        return fleet.bulk_workers if self.planned.kind in _UNDER_WORK else fleet.workers
 
     def _strike(self) -> Slot:
         self.slot = self.choose(self._slots())
@@ -32,8 +37,8 @@ class _OfSlot(Fault):
         return self.slot
 
     async def _under_work(self) -> None:
-        """Return once workers hold something: to strike an idle one shows nothing."""
-        if self.planned.kind not in (Kind.KILL_WORKER, Kind.FREEZE_WORKER):
+        """Return once bulk workers hold something: to strike an idle one shows nothing."""
+        if self.planned.kind not in _UNDER_WORK:
             return
         self.ground.load.burst(WORK_RUNS)
         async with self.ground.database() as db:
@@ -77,10 +82,7 @@ class Freeze(_OfSlot):
 
     async def heal(self) -> None:
         """Note what others have settled, then let it go on."""
-        async with self.ground.database() as db:
-            taken_over = {"lost_leases": {"$gte": 1}, "settled_at": {"$exists": True}}
-            found = db.deliveries.find(taken_over)
-            self.ground.books.witness({document["_id"]: document async for document in found})
+        await witness(self.ground)
         await asyncio.to_thread(self._struck.running.program.thaw)
 
 
@@ -122,7 +124,7 @@ class KillRunner(Fault):
         # So far that it has begun: Python alone takes most of a second.
         await asyncio.sleep(1 + self.planned.pick)
         self.struck = f"pid {pod.pid}"
-        await asyncio.to_thread(pod.kill)
+        await campaigns.kill(pod)
 
     async def heal(self) -> None:
         """The Job starts another by itself."""
