@@ -52,7 +52,7 @@ def has_arrived(record: Record, entries: Iterable[Entry]) -> bool:
     own = accepted(of_last_replay(record, entries))
     if record["channel"] == Channel.SMS:
         told = sum(attempt["outcome"] == "accepted" for attempt in record.get("attempts", ()))
-        return own >= max(1, told)
+        return bool(own >= max(1, told))
     return own > 0
 
 
