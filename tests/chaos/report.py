@@ -159,6 +159,7 @@ class Report:
             "dead": statuses["dead"],
             "cancelled or skipped": statuses["cancelled"] + statuses["skipped"],
             "leases lost": sum(record.get("lost_leases", 0) for record in records),
+            "settled, as seen after a fault": len(reckoning.witnessed),
             "lost": self.lost,
             "duplicated": reckoning.duplicates,
             "unexplained": self.unexplained,
