@@ -10,7 +10,9 @@ from uuid import UUID
 from tests.crash.points import Side, Step
 from tests.crash.stage import Stage
 from tests.support.account import recipient_ids
+from tests.support.broker import put
 from tests.support.deliveries import LEASE
+from tests.support.queues import purge
 from tests.support.system import Json, mail
 from tests.support.waiting import eventually
 
@@ -131,7 +133,8 @@ async def inbox_run(stage: Stage) -> None:
 
 async def undecodable(stage: Stage) -> None:
     """What is none of ours lies in the queue."""
-    await stage.throw_in(b"{", Channel.EMAIL, Lane.TRANSACTIONAL)
+    ground = stage.ground
+    await put(ground.rabbitmq, ground.topology.queue(Channel.EMAIL, Lane.TRANSACTIONAL), b"{")
     await stage.mails(1)
 
 
@@ -294,7 +297,8 @@ async def late_answer(stage: Stage) -> None:
         return bool(found and found["status"] == "failed")
 
     await eventually(expired, 20, 0.02)
-    await stage.purge(Channel.EMAIL, Lane.TRANSACTIONAL)
+    ground = stage.ground
+    await purge(ground.rabbitmq, ground.topology.queue(Channel.EMAIL, Lane.TRANSACTIONAL))
     stage.signal(signal.SIGCONT)
 
 

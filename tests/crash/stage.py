@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from uuid import UUID
 
-import aio_pika
 import httpx2
 from tests.crash.dying import dying
 from tests.crash.points import CRASHED, Side, Step
@@ -24,7 +23,7 @@ from tests.support.system import SECRETS, Ground, Json, System, mail
 from tests.support.waiting import eventually
 
 from fogbell.model.recipient import Recipient
-from fogbell.model.status import Channel, Lane
+from fogbell.model.status import Channel
 from fogbell.store import recipients
 from fogbell_local import environment, processes
 from fogbell_local.environment import HOST
@@ -199,20 +198,6 @@ class Stage:
         if self._slow:
             self.ground.sink.restart(Behaviour())
             self._slow = False
-
-    async def throw_in(self, body: bytes, channel: Channel, lane: Lane) -> None:
-        """Publish ``body`` as somebody else would, who has lost his way."""
-        name = self.ground.topology.queue(channel, lane)
-        connection = await aio_pika.connect(self.ground.rabbitmq)
-        async with connection, connection.channel() as broker:
-            await broker.default_exchange.publish(aio_pika.Message(body), name)
-
-    async def purge(self, channel: Channel, lane: Lane) -> None:
-        """Take away what waits in a queue."""
-        name = self.ground.topology.queue(channel, lane)
-        connection = await aio_pika.connect(self.ground.rabbitmq)
-        async with connection, connection.channel() as broker:
-            await (await broker.get_queue(name, ensure=False)).purge()
 
     def signal(self, number: signal.Signals) -> None:
         """Send the victim a signal."""

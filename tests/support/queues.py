@@ -11,3 +11,10 @@ async def delete_queues(uri: str, prefix: str, names: Iterable[str]) -> None:
     async with connection, connection.channel() as channel:
         for name in names:
             await channel.queue_delete(f"{prefix}{name}")
+
+
+async def purge(uri: str, name: str) -> None:
+    """Take away what waits in a queue, which must exist."""
+    connection = await aio_pika.connect(uri)
+    async with connection, connection.channel() as channel:
+        await (await channel.get_queue(name, ensure=False)).purge()
