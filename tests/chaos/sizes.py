@@ -48,7 +48,7 @@ class Sizes:
     bulk: int = 200
     single: float = 0.12
     batch: float = 2.0
-    inline_bulk: float = 3.0
+    inline_bulk: float = 6.0
     campaign: float = 40.0
     probe: float = 0.5
     after: float = 5.0
