@@ -155,8 +155,63 @@ async def test_a_connection_that_says_nothing_is_closed(intake: Intake) -> None:
         assert await reader.read() == b""
 
 
-async def test_who_does_not_take_an_answer_is_cut_off(intake: Intake) -> None:
-    """It is more than the buffers of both ends hold, so a part of it stays with intake."""
+async def test_a_body_that_comes_whole_after_its_answer_keeps_no_connection(
+    intake: Intake,
+) -> None:
+    async with _connected(intake) as (reader, writer), asyncio.timeout(LONG):
+        writer.write(HEAD + b"Content-Length: 10\r\n\r\n")
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 401 ")
+        writer.write(b"0" * 10)
+        assert b"HTTP/1.1 " not in await _all(reader)
+
+
+async def test_a_stray_line_end_is_no_head(intake: Intake) -> None:
+    """RFC 9112, 2.2. Nor is it a request: the connection is idle on."""
+    opening = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    began = monotonic()
+    async with _connected(intake) as (reader, writer), asyncio.timeout(LONG):
+        writer.write(opening)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+        for _ in range(3):
+            await asyncio.sleep(DRIP)
+            writer.write(b"\r\n")
+        assert b"HTTP/1.1 " not in await _all(reader)
+    assert monotonic() - began >= IDLE
+    answer, seconds = await _dripping(intake, opening, drop=b"\r\n")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert seconds < LONG / 2
+
+
+async def test_a_head_that_begins_behind_a_request_has_its_time_too(intake: Intake) -> None:
+    request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    async with _connected(intake) as (reader, writer), asyncio.timeout(LONG):
+        writer.write(request + request[:-4])
+        answer = await _all(reader)
+    assert answer.startswith(b"HTTP/1.1 200 "), answer
+    assert answer.count(b"HTTP/1.1 ") == 2
+    assert b"HTTP/1.1 408 " in answer
+
+
+async def test_an_answer_under_way_is_given_before_a_large_head_ends_its_connection(
+    intake: Intake,
+) -> None:
+    held = intake.app.state.held = asyncio.Event()
+    async with _connected(intake) as (reader, writer), asyncio.timeout(LONG):
+        writer.write(b"GET /held HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nX-A: ")
+        await asyncio.sleep(DRIP)
+        writer.write(b"a" * 70_000)
+        await asyncio.sleep(3 * DRIP)
+        held.set()
+        answer = await _all(reader)
+    assert answer.startswith(b"HTTP/1.1 204 "), answer
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+@pytest.fixture(scope="module")
+async def large(intake: Intake) -> bytes:
+    """A request without its last line, for more than the buffers of both ends hold: a part of
+    the answer stays with intake until the client takes it.
+    """
     people = [
         b'{"id": "slow%03d", "attributes": {"a": "%b"}}' % (n, b"x" * 60_000) for n in range(200)
     ]
@@ -166,17 +221,62 @@ async def test_who_does_not_take_an_answer_is_cut_off(intake: Intake) -> None:
     )
     assert stored.json()["imported"] == 200
     key = intake.client.headers["authorization"].encode()
-    head = b"GET /v1/recipients?limit=200 HTTP/1.1\r\nHost: x\r\nAuthorization: %b\r\n\r\n"
+    return b"GET /v1/recipients?limit=200 HTTP/1.1\r\nHost: x\r\nAuthorization: %b\r\n" % key
+
+
+LARGE = 200 * 60_000
+
+
+@pytest.mark.parametrize("ending", [b"", b"Connection: close\r\n", b"Content-Length: 9\r\n"])
+async def test_who_does_not_take_an_answer_is_cut_off(
+    intake: Intake, large: bytes, ending: bytes
+) -> None:
+    """Whether the connection is kept, closed, or lingers for a body."""
+    assert await _taken_late(intake, large + ending + b"\r\n") < LARGE
+
+
+@pytest.mark.parametrize("next_one", [b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", b"G"])
+async def test_who_asks_for_more_without_taking_an_answer_is_cut_off(
+    intake: Intake, large: bytes, next_one: bytes
+) -> None:
+    assert await _taken_late(intake, large + b"\r\n", next_one) < LARGE
+
+
+async def _taken_late(intake: Intake, *pieces: bytes) -> int:
+    """How many bytes come to a client that begins to take them when its time is over."""
     loop = asyncio.get_running_loop()
     with socket.create_connection(intake.address) as lazy:
         lazy.setblocking(False)
-        await loop.sock_sendall(lazy, head % key)
-        await asyncio.sleep(3 * IDLE)  # this is what it does: nothing
+        for piece in pieces:
+            await loop.sock_sendall(lazy, piece)
+            await asyncio.sleep(IDLE / 2)
+        await asyncio.sleep(4 * IDLE)  # this is what it does: nothing
         taken = 0
         async with asyncio.timeout(LONG):
-            while piece := await loop.sock_recv(lazy, 1 << 20):
+            with contextlib.suppress(ConnectionError):
+                while piece := await loop.sock_recv(lazy, 1 << 20):
+                    taken += len(piece)
+    assert taken
+    return taken
+
+
+@pytest.mark.parametrize("ending", [b"", b"Connection: close\r\n"])
+async def test_who_takes_an_answer_slowly_is_given_all_of_it(
+    intake: Intake, large: bytes, ending: bytes
+) -> None:
+    loop, began = asyncio.get_running_loop(), monotonic()
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+        slow.setblocking(False)
+        await loop.sock_connect(slow, intake.address)
+        await loop.sock_sendall(slow, large + ending + b"\r\n")
+        taken = 0
+        async with asyncio.timeout(3 * LONG):
+            while piece := await loop.sock_recv(slow, 1 << 16):
                 taken += len(piece)
-    assert 0 < taken < 200 * 60_000
+                await asyncio.sleep(DRIP / 2)
+    assert taken > LARGE
+    assert monotonic() - began > 3 * IDLE
 
 
 async def test_many_slow_clients_hold_nobody_up_and_are_all_gone_in_time(intake: Intake) -> None:

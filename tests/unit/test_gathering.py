@@ -12,6 +12,8 @@ class _Beneath(asyncio.Transport):
         super().__init__()
         self.pieces: list[bytes] = []
         self.closed = False
+        self.aborted = False
+        self.left = 0
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         assert not self.closed
@@ -23,12 +25,19 @@ class _Beneath(asyncio.Transport):
     def close(self) -> None:
         self.closed = True
 
-    abort = close
+    def abort(self) -> None:
+        self.closed = self.aborted = True
+
+    def get_write_buffer_size(self) -> int:
+        return self.left
+
+
+PATIENCE = 0.05
 
 
 def _gathering() -> tuple[GatheringTransport, _Beneath]:
     beneath = _Beneath()
-    return GatheringTransport(beneath, asyncio.get_running_loop()), beneath
+    return GatheringTransport(beneath, asyncio.get_running_loop(), PATIENCE), beneath
 
 
 async def test_a_head_goes_with_its_body() -> None:
@@ -84,3 +93,31 @@ async def test_aborting_writes_nothing() -> None:
     await asyncio.sleep(0)
     assert beneath.pieces == []
     assert gathering.is_closing()
+
+
+async def test_what_is_left_counts_what_is_held() -> None:
+    gathering, beneath = _gathering()
+    beneath.left = 3
+    gathering.write(b"head")
+    assert gathering.get_write_buffer_size() == 7
+
+
+async def test_a_close_waits_for_a_client_that_takes_little_by_little_and_for_no_other() -> None:
+    gathering, beneath = _gathering()
+    beneath.left = 10
+    gathering.close()
+    for _ in range(5):
+        beneath.left -= 1
+        await asyncio.sleep(PATIENCE)
+    assert not beneath.aborted
+    await asyncio.sleep(3 * PATIENCE)
+    assert beneath.aborted
+
+
+async def test_who_is_no_longer_watched_may_take_nothing() -> None:
+    gathering, beneath = _gathering()
+    beneath.left = 10
+    gathering.watch()
+    gathering.unwatch()
+    await asyncio.sleep(3 * PATIENCE)
+    assert not beneath.aborted

@@ -42,44 +42,57 @@ class BoundedProtocol(HttpToolsProtocol):
     It answers by a `GatheringTransport`.
     """
 
+    _gathering: GatheringTransport
     _head = 0
+    _in_head = False
     _in_body = False
     _patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Put what gathers an answer's pieces before the transport."""
-        gathering = GatheringTransport(cast("asyncio.Transport", transport), self.loop)
-        super().connection_made(gathering)
-        # uvicorn's own timer, which the first byte ends: silent from the start is idle, too.
-        self.timeout_keep_alive_task = self.loop.call_later(
-            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        self._gathering = GatheringTransport(
+            cast("asyncio.Transport", transport), self.loop, self.timeout_keep_alive
         )
+        super().connection_made(self._gathering)
+        self._await_request()  # silent from the start is idle, too
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing more."""
+        super().connection_lost(exc)  # which closes, in vain
         self._wait_no_longer()
         self._unset_keepalive_if_required()
-        super().connection_lost(exc)
+        self._gathering.unwatch()
 
     def data_received(self, data: bytes) -> None:
         """Count what belongs to a head that is not complete, and give it its time.
 
-        Most heads come in one piece, and need no timer.
+        Most heads come in one piece, and need no timer. A head that begins behind other things
+        is counted from the next piece on, since nothing tells where in this one it began.
         """
+        # Only a request ends the wait for one; uvicorn ends it for whatever comes.
+        waiting, self.timeout_keep_alive_task = self.timeout_keep_alive_task, None
         if not self._in_body:
             self._head += len(data)
         super().data_received(data)
-        if self._in_body or not self._head or self.transport.is_closing():
-            return
-        if self._head > MAX_HEAD:
-            self.transport.write(_HEAD_TOO_LARGE)
-            self.transport.close()
-        elif self._patience is None:
-            self._patience = self.loop.call_later(HEAD_TIMEOUT, self._head_is_late)
+        if self._in_head:
+            self._bound_head()
+        else:
+            self._head = 0  # a line's end between requests is none of a head
+        if waiting is not None and not self._is_idle():
+            waiting.cancel()
+        elif waiting is not None:
+            self.timeout_keep_alive_task = waiting
+        elif self._is_idle():
+            self._await_request()
+
+    def on_message_begin(self) -> None:
+        """A head has begun."""
+        self._in_head = True
+        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         """The head is complete."""
-        self._in_body, self._head = True, 0
+        self._in_head, self._in_body, self._head = False, True, 0
         self._wait_no_longer()
         super().on_headers_complete()
 
@@ -96,15 +109,59 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._in_body and self.cycle.response_complete:
             self._patience = self.loop.call_later(LINGER, self.transport.close)
 
+    def pause_writing(self) -> None:
+        """The client takes an answer slowly, or not at all."""
+        super().pause_writing()
+        self._gathering.watch()
+
+    def resume_writing(self) -> None:
+        """It has taken it. The wait for its next request may have ended meanwhile."""
+        super().resume_writing()
+        if not self.transport.is_closing():  # a close waits for the last byte
+            self._gathering.unwatch()
+            if self.timeout_keep_alive_task is None and self._is_idle():
+                self._await_request()
+
     def timeout_keep_alive_handler(self) -> None:
-        """Drop what the client has not taken by now: a close would wait for it to be taken."""
-        self.transport.abort()
+        """End a connection without a request, but not one that still takes its answer.
+
+        What is left of a small answer is dropped: a close would wait for it to be taken.
+        """
+        self.timeout_keep_alive_task = None
+        if not self.flow.write_paused:
+            self.transport.abort()
+
+    def _await_request(self) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
+
+    def _is_idle(self) -> bool:
+        """Whether all that came is answered, and nothing is coming."""
+        answered = self.cycle is None or self.cycle.response_complete
+        return answered and not (self._in_head or self._in_body) and not self.transport.is_closing()
+
+    def _bound_head(self) -> None:
+        if self.transport.is_closing():
+            return
+        if self._head > MAX_HEAD:
+            self.flow.pause_reading()  # an answer under way may go on for long
+            self._refuse_head(_HEAD_TOO_LARGE)
+        elif self._patience is None:
+            self._patience = self.loop.call_later(HEAD_TIMEOUT, self._head_is_late)
 
     def _head_is_late(self) -> None:
+        self._patience = None
+        if self.flow.read_paused:  # it is not the client that is slow
+            self._bound_head()
+        else:
+            self._refuse_head(_HEAD_TOO_LATE)
+
+    def _refuse_head(self, answer: bytes) -> None:
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.keep_alive = False  # the answer to the request before goes first
         elif not self.transport.is_closing():
-            self.transport.write(_HEAD_TOO_LATE)
+            self.transport.write(answer)
             self.transport.close()
 
     def _wait_no_longer(self) -> None:
