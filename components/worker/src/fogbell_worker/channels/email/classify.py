@@ -195,6 +195,8 @@ def _relay_reason(stage: Stage, reply: SmtpReply) -> str | None:
         return "relay_denied"
     status = (reply.enhanced or "")[2:]
     reason = _RELAY_STATUSES.get(status) or _RELAY_CODES.get(reply.code)
+    if reason == "relay_busy" and reply.code == 421:
+        return None  # it ends the session, which has a word of its own
     if reason == "relay_auth" and _STARTTLS.search(reply.text):
         return "relay_tls"
     if reason is None and reply.code == 500 and stage is not Stage.BODY:
