@@ -9,7 +9,7 @@ import contextlib
 import json
 import os
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -82,12 +82,8 @@ class Place:
     directory: Path
 
     @contextlib.contextmanager
-    def operator(
-        self, kubeconfig: Path | None = None, how: Sequence[str] = ("-m",), **settings: str
-    ) -> Iterator[Component]:
-        """One that runs, as an administrator unless ``kubeconfig`` says otherwise; ``how`` is as
-        for `fogbell_local.processes.start`.
-        """
+    def operator(self, kubeconfig: Path | None = None, **settings: str) -> Iterator[Component]:
+        """One that runs, as an administrator unless ``kubeconfig`` says otherwise."""
         template = self.directory / "runner.yaml"
         template.write_text(yaml.safe_dump(POD))
         (port,) = free_ports(1)
@@ -106,7 +102,7 @@ class Place:
             **settings,
         }
         label = f"operator-{uuid.uuid4().hex[:6]}"
-        component = start("operator", label, environment, port, self.directory, how=how)
+        component = start("operator", label, environment, port, self.directory)
         try:
             yield component
         finally:
