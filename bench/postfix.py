@@ -8,7 +8,6 @@ import asyncio
 import os
 import re
 import shutil
-import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from pathlib import Path
 from bench.plot import Plot
 from bench.proof import ProofError, listens, until
 from fogbell_local.processes import Program
-from fogbell_local.servers import ServerError
+from fogbell_local.servers import unpack
 from fogbell_local.servers.ports import free_ports
 
 CACHE = Path("~/.cache/fogbell/postfix").expanduser()
@@ -101,19 +100,4 @@ def _environment() -> dict[str, str]:
 async def provide() -> None:
     """Make sure that both are here. Raises ServerError where they cannot be had."""
     if not _program("smtp-sink").exists():
-        await asyncio.to_thread(_unpack)
-
-
-def _unpack() -> None:
-    if shutil.which("apt-get") is None:
-        raise ServerError("no smtp-sink here: install Postfix's, which is in its package")
-    downloads = CACHE / "downloads"
-    downloads.mkdir(parents=True, exist_ok=True)
-    run = subprocess.run(
-        ["apt-get", "-qq", "download", *PACKAGES],
-        cwd=downloads, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if run.returncode != 0:
-        raise ServerError(f"apt-get download failed: {run.stderr[-800:]}")
-    for package in sorted(downloads.glob("*.deb")):
-        subprocess.run(["dpkg", "-x", str(package), str(CACHE)], check=True)
+        await asyncio.to_thread(unpack, PACKAGES, CACHE)

@@ -1,7 +1,6 @@
 """Campaigns' runs: each a Job, whose pod is started again until it ends well."""
 
 import asyncio
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,7 +11,7 @@ from tests.chaos import books
 from tests.chaos.books import Books
 from tests.chaos.fleet import LINES, is_defect
 from tests.chaos.people import GROUP, People
-from tests.support.campaigns import environment, new_run
+from tests.support.campaigns import new_run, start_pod
 from tests.support.waiting import eventually
 
 from fogbell.model.status import Channel
@@ -109,16 +108,7 @@ class Campaigns:
         """Start a pod, and wait for its end."""
         self._started += 1
         name = f"pod-{self._started}"
-        termination_log = self.directory / f"{name}.termination"
-        termination_log.touch()
-        told = {
-            **self.settings,
-            **environment(run),
-            "FOGBELL_METRICS__PORT": "0",
-            "FOGBELL_TERMINATION_LOG": str(termination_log),
-        }
-        command = [sys.executable, "-m", "fogbell_campaign"]
-        pod = await asyncio.to_thread(Program, command, self.directory / f"{name}.log", env=told)
+        pod = await asyncio.to_thread(start_pod, run, name, self.directory, self.settings)
         self.pods.append(pod)
         await eventually(lambda: pod.exit_status is not None, JOB_SECONDS, LOOK_SECONDS)
         self.pods.remove(pod)

@@ -179,8 +179,6 @@ class Report:
 
 def _two(values: Sequence[float | None]) -> tuple[str, str]:
     """Median and maximum, in seconds; one that never came is the largest."""
-    if None in values:
-        known = [value for value in values if value is not None]
-        return (f"{median(known):.1f}" if known else "never"), "never"
     known = [value for value in values if value is not None]
-    return f"{median(known):.1f}", f"{max(known):.1f}"
+    longest = "never" if None in values else f"{max(known):.1f}"
+    return (f"{median(known):.1f}" if known else "never"), longest

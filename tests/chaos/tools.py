@@ -4,14 +4,15 @@ Toxiproxy stands in the network between components and servers; libfaketime give
 clock.
 """
 
-import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.chaos.kinds import NETWORK, Kind
 from tests.cluster.harness.places import cache
-from tests.cluster.harness.running import HarnessError, run
+from tests.cluster.harness.tools import built
+
+from fogbell_local.servers import ServerError, unpack
 
 TOXIPROXY = "github.com/Shopify/toxiproxy/v2/cmd/server"
 TOXIPROXY_VERSION = "v2.5.0"
@@ -29,7 +30,7 @@ class Programs:
 
 
 def provide(kinds: Iterable[Kind], say: Say) -> Programs:
-    """What faults of ``kinds`` need. Raises `HarnessError`."""
+    """What faults of ``kinds`` need. Raises `HarnessError` and ServerError."""
     wanted = set(kinds)
     return Programs(
         toxiproxy=toxiproxy(say) if wanted & NETWORK else None,
@@ -39,57 +40,21 @@ def provide(kinds: Iterable[Kind], say: Say) -> Programs:
 
 def toxiproxy(say: Say) -> Path:
     """Its server, built from its Go module the first time. Raises `HarnessError`."""
-    folder = cache() / f"toxiproxy-{TOXIPROXY_VERSION}"
-    program = folder / "server"
-    if not program.exists():
-        say(f"building Toxiproxy {TOXIPROXY_VERSION}: 1 to 3 minutes, once for this machine")
-        folder.mkdir(parents=True, exist_ok=True)
-        env = {"GOBIN": str(folder), "GOFLAGS": "", "CGO_ENABLED": "0"}
-        module = f"{TOXIPROXY}@{TOXIPROXY_VERSION}"
-        run(_go(), "install", "-ldflags", "-s -w", module, cwd=folder, env=env)
-    return program
+    return built("toxiproxy", TOXIPROXY, TOXIPROXY_VERSION, "3 minutes", say)
 
 
 def libfaketime(say: Say) -> Path:
-    """Its library: the system's, or Debian's package laid out beside. Raises `HarnessError`."""
-    if (found := _library(Path("/"))) is not None:
-        return found
-    for folder in sorted(cache().glob("libfaketime-*"), reverse=True):
-        if (found := _library(folder)) is not None:
-            return found
-    say("fetching Debian's package libfaketime")
-    return _fetched()
-
-
-def _fetched() -> Path:
-    """Not installed: that would take root, and change the system for everybody."""
-    if shutil.which("apt-get") is None:
-        raise HarnessError("install libfaketime with your system's package manager")
-    draft = cache() / "libfaketime.draft"
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    try:
-        run("apt-get", "-qq", "download", "libfaketime", cwd=draft)
-    except HarnessError:  # a fresh machine has no lists yet
-        run("apt-get", "-qq", "update")
-        run("apt-get", "-qq", "download", "libfaketime", cwd=draft)
-    package = next(draft.glob("*.deb"))
-    _, version, _ = package.name.split("_")
-    folder = cache() / f"libfaketime-{version}"
-    run("dpkg", "-x", package, folder)
-    shutil.rmtree(draft)
-    found = _library(folder)
+    """Its library: the system's, or Debian's package laid out beside. Raises ServerError."""
+    folder = cache() / "libfaketime"
+    found = _library(Path("/")) or _library(folder)
     if found is None:
-        raise HarnessError(f"{package.name} has no {_LIBRARY}: install libfaketime")
+        say("fetching Debian's package libfaketime")
+        unpack(["libfaketime"], folder)
+        found = _library(folder)
+    if found is None:
+        raise ServerError(f"Debian's package has no {_LIBRARY}: install libfaketime")
     return found
 
 
 def _library(root: Path) -> Path | None:
     return next(iter(sorted(root.glob(_LIBRARY))), None)
-
-
-def _go() -> str:
-    program = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
-    if program is None:
-        raise HarnessError("Toxiproxy is built from its Go module: install Go 1.17 or newer")
-    return program

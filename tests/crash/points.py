@@ -187,8 +187,9 @@ def _reads(node: ast.Call) -> bool:
 
 def _dying(call: ast.Call, side: Side) -> ast.AST:
     """``die() or CALL``, or ``then_die(CALL)``, whose result may be awaited like the call's."""
+    name = "die" if side is Side.BEFORE else "then_die"
+    death = f"__import__('tests.crash.dying', fromlist=['_']).{name}"
+    function = ast.parse(death, mode="eval").body
     if side is Side.BEFORE:
-        die = ast.parse("__import__('tests.crash.dying', fromlist=['_']).die()", mode="eval").body
-        return ast.BoolOp(ast.Or(), [die, call])
-    then = ast.parse("__import__('tests.crash.dying', fromlist=['_']).then_die", mode="eval").body
-    return ast.Call(then, [call], [])
+        return ast.BoolOp(ast.Or(), [ast.Call(function, [], []), call])
+    return ast.Call(function, [call], [])

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 import time
 import uuid
 from collections import Counter
@@ -17,8 +16,7 @@ import httpx2
 from tests.crash.dying import dying
 from tests.crash.points import CRASHED, Side, Step
 from tests.support.account import email_ids, recipient_ids
-from tests.support.campaigns import environment as of_run
-from tests.support.campaigns import new_run
+from tests.support.campaigns import new_run, of_pod, start_pod
 from tests.support.system import SECRETS, Ground, Json, System, mail
 from tests.support.waiting import eventually
 
@@ -27,7 +25,7 @@ from fogbell.model.status import Channel
 from fogbell.store import recipients
 from fogbell_local import environment, processes
 from fogbell_local.environment import HOST
-from fogbell_local.processes import Component, Program
+from fogbell_local.processes import Component
 from fogbell_local.servers.ports import free_ports
 from fogbell_local.sink import Behaviour, Outcome
 
@@ -124,27 +122,19 @@ class Stage:
                 await self._finish_run()
 
     async def _finish_run(self) -> None:
-        command = [sys.executable, "-m", "fogbell_campaign"]
-        log = self.system.logs / "campaign.log"
-        environ = self._of_campaign(free_ports(1)[0])
-        program = await asyncio.to_thread(Program, command, log, env=environ)
+        logs, environ = self.system.logs, self.system.environ()
+        run, name = new_run(**self._run), f"pod-{uuid.uuid4().hex[:6]}"
+        program = await asyncio.to_thread(start_pod, run, name, logs, environ)
         await eventually(lambda: program.exit_status is not None, 40, 0.05)
         assert program.exit_status == 0, program.tail()
         await asyncio.to_thread(program.terminate, 0)
-
-    def _of_campaign(self, port: int) -> dict[str, str]:
-        return {
-            **self.system.environ(),
-            **of_run(new_run(**self._run)),
-            "FOGBELL_METRICS__PORT": str(port),
-            "FOGBELL_TERMINATION_LOG": str(self.ground.directory / "termination"),
-        }
 
     async def start_victim(self, component: str, step: Step, side: Side, **settings: str) -> None:
         """Start ``component`` so that it dies at ``step``, and wait until it works or has died."""
         await self._bury()
         port, public = free_ports(2)
         environ = self.system.environ() | settings
+        label = f"victim-{component}-{uuid.uuid4().hex[:6]}"
         match component:
             case "intake":
                 environ |= environment.intake(SECRETS, public, port)
@@ -154,8 +144,8 @@ class Stage:
             case "retry":
                 environ |= environment.retry(processes.job_name(time.time()), port)
             case "campaign":
-                environ = self._of_campaign(port)
-        label = f"victim-{component}-{uuid.uuid4().hex[:6]}"
+                termination_log = self.system.logs / f"{label}.termination"
+                environ = of_pod(new_run(**self._run), termination_log, environ)
         logs, how = self.system.logs, dying(step, side)
         self.victim = await asyncio.to_thread(
             processes.start, component, label, environ, port, logs, how=how

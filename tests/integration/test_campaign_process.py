@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 from tests.support.account import recipient_ids
-from tests.support.campaigns import environment, new_run
+from tests.support.campaigns import new_run, start_pod
 from tests.support.system import Ground, System, when
 from tests.support.waiting import eventually
 
@@ -56,20 +55,9 @@ class Pods:
 
     async def start(self, run: Run, settings: Mapping[str, str] | None = None) -> Pod:
         name = f"pod-{len(self.started) + 1}"
-        termination_log = self.ground.directory / f"{name}.termination"
-        termination_log.touch()
-        environ = {
-            **System(self.ground).environ(),
-            **environment(run),
-            "FOGBELL_METRICS__PORT": "0",
-            "FOGBELL_TERMINATION_LOG": str(termination_log),
-            **(settings or {}),
-        }
-        command, log = [sys.executable, "-m", "fogbell_campaign"], f"{name}.log"
-        program = await asyncio.to_thread(
-            Program, command, self.ground.directory / log, env=environ
-        )
-        self.started.append(Pod(program, termination_log))
+        told = {**System(self.ground).environ(), **(settings or {})}
+        program = await asyncio.to_thread(start_pod, run, name, self.ground.directory, told)
+        self.started.append(Pod(program, program.log.with_suffix(".termination")))
         return self.started[-1]
 
 

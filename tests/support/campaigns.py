@@ -1,11 +1,15 @@
 """Campaigns for tests: their specs, their firings, and what the runner's environment says."""
 
 import json
+import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from fogbell.model.campaign import CampaignSpec, cronjob_name, firing
 from fogbell_campaign.run import Run
+from fogbell_local.processes import Program
 
 NAMESPACE, NAME, UID = "shop", "nightly", "6f1c0f4e-0001-4000-8000-000000000001"
 CONTENT = {"email": {"subject": "Fog tonight", "text": "The bell will ring."}}
@@ -54,3 +58,24 @@ def environment(run: Run, **more: str) -> dict[str, str]:
         "FOGBELL_CAMPAIGN__CONTROLLER_UID": run.firing.key.removeprefix("manual:"),
         **more,
     }
+
+
+def of_pod(run: Run, termination_log: Path, settings: Mapping[str, str]) -> dict[str, str]:
+    """All that a pod of ``run`` is told; ``settings`` stand. Its summary goes to the log."""
+    termination_log.touch()
+    return {
+        **environment(run),
+        "FOGBELL_METRICS__PORT": "0",
+        "FOGBELL_TERMINATION_LOG": str(termination_log),
+        **settings,
+    }
+
+
+def start_pod(run: Run, name: str, directory: Path, settings: Mapping[str, str]) -> Program:
+    """Start the runner as Kubernetes would, and do not wait.
+
+    Its output is in ``directory``, under ``name`` and ``.log``, its summary under ``.termination``.
+    """
+    told = of_pod(run, directory / f"{name}.termination", settings)
+    command = [sys.executable, "-m", "fogbell_campaign"]
+    return Program(command, directory / f"{name}.log", env=told)

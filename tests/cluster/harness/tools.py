@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import files
 from pathlib import Path
@@ -62,7 +63,7 @@ def provide() -> Tools:
     here, kubernetes = Path(sys.executable).parent, _built_kubernetes()
     return Tools(
         kubernetes=kubernetes,
-        coredns=_built("coredns", "github.com/coredns/coredns", COREDNS_VERSION, "2 minutes"),
+        coredns=built("coredns", "github.com/coredns/coredns", COREDNS_VERSION, "2 minutes"),
         etcd=_etcd(),
         traefik=_beside(here, "traefik"),
         kubectl=kubernetes / "kubectl",
@@ -72,7 +73,7 @@ def provide() -> Tools:
 
 def helm4() -> Path:
     """Helm 4, built once."""
-    return _built("helm", "helm.sh/helm/v4/cmd/helm", HELM4_VERSION, "2.5 minutes")
+    return built("helm", "helm.sh/helm/v4/cmd/helm", HELM4_VERSION, "2.5 minutes")
 
 
 def _beside(folder: Path, name: str) -> Path:
@@ -113,7 +114,7 @@ def go(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> str:
     """What the go command prints. Without cgo: what it builds runs in any image."""
     program = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
     if program is None:
-        raise HarnessError("the cluster is built from Go modules: install Go 1.24 or newer")
+        raise HarnessError("it is built from Go modules: install Go 1.24 or newer")
     return run(program, *arguments, cwd=cwd, env={"CGO_ENABLED": "0", **(env or {})})
 
 
@@ -142,11 +143,17 @@ def _stamps() -> str:
     return " ".join(["-s", "-w", *stamps])
 
 
-def _built(name: str, module: str, version: str, time: str) -> Path:
+def built(
+    name: str, module: str, version: str, time: str, tell: Callable[[str], None] = say
+) -> Path:
+    """The program of a Go ``module``, built where this machine has not got it. Raises
+    `HarnessError`.
+    """
     folder = cache() / f"{name}-{version}"
-    if not (folder / name).exists():
-        say(f"building {name} {version}: about {time}, once for this machine")
+    program = folder / module.rpartition("/")[2]
+    if not program.exists():
+        tell(f"building {name} {version}: about {time}, once for this machine")
         folder.mkdir(parents=True, exist_ok=True)
         arguments = ("install", "-ldflags", "-s -w", f"{module}@{version}")
         go(*arguments, cwd=folder, env={"GOBIN": str(folder), "GOFLAGS": ""})
-    return folder / name
+    return program

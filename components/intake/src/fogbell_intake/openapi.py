@@ -130,13 +130,11 @@ class _Operation:
 
     def _responses(self) -> Iterator[tuple[str, Schema]]:
         for status, answer in self._route.about.answers.items():
-            leads = {_operation_id(to): _link(to, places) for to, places in self._leads(answer)}
+            onward = links(self._route, answer, self._table)
+            leads = {_operation_id(to): _link(to, places) for to, places in onward}
             yield str(status), self._answer(answer) | ({"links": leads} if leads else {})
         for status in _problems(self._route):
             yield str(status), {"$ref": f"#/components/responses/{_problem_name(status)}"}
-
-    def _leads(self, answer: Model | Text) -> Iterator[tuple[Route, Places]]:
-        return links(self._route, answer, self._table)
 
     def _answer(self, answer: Model | Text) -> Schema:
         if answer is None:

@@ -78,11 +78,12 @@ class BoundedProtocol(HttpToolsProtocol):
             self._bound_head()
         else:
             self._head = 0  # a line's end between requests is none of a head
-        if waiting is not None and not self._is_idle():
-            waiting.cancel()
+        if not self._is_idle():
+            if waiting is not None:
+                waiting.cancel()
         elif waiting is not None:
             self.timeout_keep_alive_task = waiting
-        elif self._is_idle():
+        else:
             self._await_request()
 
     def on_message_begin(self) -> None:

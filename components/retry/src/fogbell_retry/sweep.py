@@ -252,8 +252,10 @@ class Sweeper:
         would be queued once more each time.
         """
         until = self.db.clock.now()
-        room = EXPANSIONS - await self._depth(self.topology.expansion, unknown=EXPANSIONS)
-        due = await expansions.due(self.db, until, room) if room > 0 else []
+        due = await expansions.due(self.db, until, EXPANSIONS)
+        if due:
+            waiting = await self._depth(self.topology.expansion, unknown=EXPANSIONS)
+            due = due[: max(EXPANSIONS - waiting, 0)]
         if not due:
             return
         await expansions.postpone(self.db, due, until, self.settings.grace)

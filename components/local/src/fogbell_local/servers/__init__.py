@@ -5,10 +5,18 @@ ones, and `ReplicaSet` several MongoDBs that elect a primary. Nothing here touch
 system runs.
 """
 
-from fogbell_local.servers.install import install, install_browser
+from fogbell_local.servers.install import install, install_browser, unpack
 from fogbell_local.servers.mongo import MongoServer
 from fogbell_local.servers.process import ServerError
 from fogbell_local.servers.rabbit import RabbitServer
 from fogbell_local.servers.replica_set import ReplicaSet
 
-__all__ = ["MongoServer", "RabbitServer", "ReplicaSet", "ServerError", "install", "install_browser"]
+__all__ = [
+    "MongoServer",
+    "RabbitServer",
+    "ReplicaSet",
+    "ServerError",
+    "install",
+    "install_browser",
+    "unpack",
+]

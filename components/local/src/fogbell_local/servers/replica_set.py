@@ -80,6 +80,7 @@ class ReplicaSet:
     def wait_primary(self) -> Member:
         """The primary, once there is one. Raises ServerError."""
         deadline = time.monotonic() + PRIMARY_SECONDS
+        # Polled, as `GuardedProcess.wait_until`: an election tells nobody.
         while (found := self.primary()) is None:
             if time.monotonic() > deadline:
                 raise ServerError(f"no primary among {self.uri} within {PRIMARY_SECONDS:g} s")
@@ -93,7 +94,7 @@ class ReplicaSet:
             client.admin.command(command)
 
     def discard(self) -> None:
-        """End all of them at once and delete their data."""
+        """End all of them and delete their data."""
         for member in self.members:
             member.server.discard()
 

@@ -96,14 +96,7 @@ _RELAY_CODES = {
     **dict.fromkeys((454, 530, 534, 535, 538), "relay_auth"),
     **dict.fromkeys((502, 503, 504), "relay_protocol"),
 }
-_RELAY_STATUSES = {
-    "3.1": "relay_busy",
-    "3.2": "relay_busy",
-    "7.8": "relay_auth",
-    "7.9": "relay_auth",
-    "7.11": "relay_tls",
-}
-"""3.1 is a mail system that is full, 3.2 one that takes nothing now: nobody's mail is to blame."""
+_RELAY_STATUSES = {"7.8": "relay_auth", "7.9": "relay_auth", "7.11": "relay_tls"}
 
 _GREYLIST = re.compile(r"gr[ae]y\W{0,3}list", re.IGNORECASE)
 _RELAYING = re.compile(r"relay(ing)?\b.{0,20}\b(denied|prohibited|not permitted)", re.IGNORECASE)
@@ -182,11 +175,11 @@ def _judge(stage: Stage, reply: SmtpReply) -> tuple[Outcome, str | None]:
     relay = _relay_reason(stage, reply)
     if relay is not None:
         return Outcome.TRANSIENT, relay
-    return (
-        (Outcome.TRANSIENT, _transient_reason(stage, reply))
-        if reply.code < 500
-        else (Outcome.PERMANENT, _reason(stage, reply))
-    )
+    if reply.code < 500:
+        return Outcome.TRANSIENT, _transient_reason(stage, reply)
+    reason = _reason(stage, reply)
+    # A system that is full, or takes nothing now: nobody's mail is to blame.
+    return Outcome.TRANSIENT if reason == "relay_busy" else Outcome.PERMANENT, reason
 
 
 def _relay_reason(stage: Stage, reply: SmtpReply) -> str | None:
@@ -195,8 +188,6 @@ def _relay_reason(stage: Stage, reply: SmtpReply) -> str | None:
         return "relay_denied"
     status = (reply.enhanced or "")[2:]
     reason = _RELAY_STATUSES.get(status) or _RELAY_CODES.get(reply.code)
-    if reason == "relay_busy" and reply.code == 421:
-        return None  # it ends the session, which has a word of its own
     if reason == "relay_auth" and _STARTTLS.search(reply.text):
         return "relay_tls"
     if reason is None and reply.code == 500 and stage is not Stage.BODY:
