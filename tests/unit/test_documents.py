@@ -273,9 +273,12 @@ def test_every_component_has_a_place_in_the_architecture_and_in_the_list_of_fold
 
 
 def commands(page: Path) -> Iterator[str]:
-    """What stands in code, a command each: lines of blocks and spans within a line."""
+    """What stands in code, a command each: lines of blocks and spans within a line.
+
+    A block of `text` is what a command printed.
+    """
     text = page.read_text()
-    blocks = re.findall(r"```\w*\n(.*?)```", text, re.DOTALL)
+    blocks = re.findall(r"```(?!text)\w*\n(.*?)```", text, re.DOTALL)
     rest = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     for code in [*blocks, *re.findall(r"`([^`]+)`", rest)]:
         for line in code.replace("\\\n", " ").splitlines():
