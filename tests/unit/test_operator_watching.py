@@ -38,6 +38,11 @@ async def test_watching_needs_no_name_of_the_user_and_none_of_the_pod(
     assert taken_back == [True]
 
 
+def test_what_has_ended_kills_nobody_later() -> None:
+    """kopf's own default killed the process of these tests, ten minutes on."""
+    assert handlers.settings().process.ultimate_exiting_timeout is None
+
+
 def test_a_cluster_is_told_by_its_authority_and_not_by_how_it_is_reached(tmp_path: Path) -> None:
     """Inside the cluster it is a file, in a kubeconfig mostly text."""
     file, text = tmp_path / "ca.crt", b"-----BEGIN CERTIFICATE-----\nMII\n"

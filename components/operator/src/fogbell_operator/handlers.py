@@ -65,6 +65,9 @@ def settings() -> kopf.OperatorSettings:
     # A watch that is forbidden ends the process soon, not after a minute; an API server that
     # cannot be reached is waited for all the same.
     chosen.networking.error_backoffs = BACKOFFS
+    # An end that takes too long is the kubelet's to cut short. kopf would send SIGKILL to whatever
+    # runs in its thread ten minutes later, also where the operator has long ended.
+    chosen.process.ultimate_exiting_timeout = None
     # Filtered by the API server, not here: a namespace may have many Jobs of others.
     for part in RAW:
         chosen.watching.label_selectors[part] = OURS
