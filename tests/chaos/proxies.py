@@ -3,6 +3,7 @@
 Source of paths and toxics: Toxiproxy's README, "HTTP API" and "Toxics".
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -25,14 +26,21 @@ class Proxy:
     http: httpx2.Client
     name: str
     port: int
+    server_port: int
+
+    def stand(self) -> None:
+        """Begin to listen."""
+        listen, upstream = (f"{HOST}:{port}" for port in (self.port, self.server_port))
+        body = {"name": self.name, "listen": listen, "upstream": upstream}
+        self.http.post("/proxies", json=body).raise_for_status()
 
     def slow(self, milliseconds: int) -> None:
         """Everything arrives late, both ways, by so much and up to a third more or less."""
         self._poison("latency", latency=milliseconds, jitter=milliseconds // 3)
 
     def reset(self) -> None:
-        """Connections are reset, the new ones as well."""
-        self._poison("reset_peer", timeout=0)
+        """Connections are reset as soon as a client says something, the new ones as well."""
+        self._poison("reset_peer", STREAMS[:1], timeout=0)
 
     def silence(self) -> None:
         """A black hole: connections stay, and nothing arrives."""
@@ -44,30 +52,45 @@ class Proxy:
         for toxic in toxics:
             self.http.delete(f"/proxies/{self.name}/toxics/{toxic['name']}").raise_for_status()
 
-    def _poison(self, kind: str, **attributes: int) -> None:
-        for stream in STREAMS:
+    def _poison(self, kind: str, streams: Sequence[str] = STREAMS, **attributes: int) -> None:
+        try:
+            self._add(kind, streams, attributes)
+        except httpx2.TimeoutException:
+            # It waits for a connection to pass on what it holds before it puts a toxic on it: for
+            # ever, where nobody takes that, or the connection breaks at this moment.
+            self._renew()
+            self._add(kind, streams, attributes)
+
+    def _add(self, kind: str, streams: Sequence[str], attributes: Mapping[str, int]) -> None:
+        for stream in streams:
             toxic = {"name": f"{kind}-{stream}", "type": kind, "stream": stream}
             body: dict[str, Any] = {**toxic, "toxicity": 1.0, "attributes": attributes}
             self.http.post(f"/proxies/{self.name}/toxics", json=body).raise_for_status()
+
+    def _renew(self) -> None:
+        """Cut all connections, and stand there anew."""
+        self.http.delete(f"/proxies/{self.name}").raise_for_status()
+        self.stand()
 
 
 class Proxies:
     """One Toxiproxy, as a child process. Close it, or use it in a ``with`` statement."""
 
-    def __init__(self, program: Path, directory: Path) -> None:
+    def __init__(self, program: Path, directory: Path, patience: float = 10.0) -> None:
+        """``patience`` is in seconds: how long a change may take."""
         directory.mkdir(parents=True, exist_ok=True)
         port = free_ports(1)[0]
         command = [str(program), "-host", HOST, "-port", str(port)]
         self._process = GuardedProcess(command, directory / "toxiproxy.log")
-        self._http = httpx2.Client(base_url=f"http://{HOST}:{port}", trust_env=False, timeout=10)
+        url = f"http://{HOST}:{port}"
+        self._http = httpx2.Client(base_url=url, trust_env=False, timeout=patience)
         self._process.wait_until(self._answers, START_SECONDS, "Toxiproxy")
 
     def before(self, name: str, server_port: int) -> Proxy:
         """A proxy before the server that listens on ``server_port``."""
-        port = free_ports(1)[0]
-        body = {"name": name, "listen": f"{HOST}:{port}", "upstream": f"{HOST}:{server_port}"}
-        self._http.post("/proxies", json=body).raise_for_status()
-        return Proxy(self._http, name, port)
+        proxy = Proxy(self._http, name, free_ports(1)[0], server_port)
+        proxy.stand()
+        return proxy
 
     def close(self) -> None:
         """End it."""
