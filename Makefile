@@ -49,7 +49,7 @@ demo: setup
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy components/core/src components/intake/src components/worker/src components/retry/src components/campaign/src components/operator/src components/client/src components/local/src tests bench k8s/dev docs/examples/python
+	$(BIN)/mypy components/core/src components/intake/src components/worker/src components/retry/src components/campaign/src components/operator/src components/client/src components/local/src tests bench monitoring k8s/dev docs/examples/python
 	$(BIN)/lint-imports
 
 # The peers that Fogbell is measured beside, and what draws the plots.

@@ -65,7 +65,7 @@ async def _measured(plot: Plot, stored: int, sizes: Sizes) -> Figures:
     await seed(plot.db, sizes.due)
     await _store_settled(plot, stored)
     topology = Topology(plot.prefix)
-    publisher = Publisher(plot.rabbitmq, topology, name="bench", count=lambda _: None)
+    publisher = Publisher(plot.rabbitmq, topology, name="bench", count=lambda *_: None)
     publisher.start()
     await publisher.wait_connected()
     sweeper = Sweeper(plot.db, publisher, topology, _SETTINGS, _Unobserved())

@@ -34,7 +34,7 @@ async def accepting_for(
     db: Database, publisher: Publisher | None = None, coming: Coming | None = None
 ) -> AsyncIterator[Accepter]:
     """An accepter; without ``publisher`` every publish fails, which no post may notice."""
-    unconnected = Publisher("amqp://127.0.0.1:1/", TOPOLOGY, name="t", count=lambda _: None)
+    unconnected = Publisher("amqp://127.0.0.1:1/", TOPOLOGY, name="t", count=lambda *_: None)
     accepter = Accepter(db, publisher or unconnected, GRACE, coming)
     yield accepter
     await accepter.close()

@@ -153,7 +153,7 @@ async def test_before_it_is_connected_a_publish_fails_at_once(topology_prefix: s
         "amqp://guest:guest@127.0.0.1:1/",
         Topology(topology_prefix),
         name="test",
-        count=lambda word: counts.update([word]),
+        count=lambda word, _: counts.update([word]),
     )
     publisher.start()
     started = monotonic()

@@ -47,7 +47,7 @@ async def people(db: Database) -> list[str]:
 
 
 def _runner(db: Database, run: Run, **changes: Any) -> Runner:
-    publisher = Publisher("amqp://127.0.0.1:1/", Topology(), name="test", count=lambda _: None)
+    publisher = Publisher("amqp://127.0.0.1:1/", Topology(), name="test", count=lambda *_: None)
     settings = RunnerSettings(
         grace=changes.pop("grace", timedelta(milliseconds=10)),
         patience=changes.pop("patience", SECOND),

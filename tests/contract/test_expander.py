@@ -31,7 +31,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _expander(db: Database, **settings: Any) -> Expander:
-    publisher = Publisher("amqp://127.0.0.1:1/", Topology(), name="test", count=lambda _: None)
+    publisher = Publisher("amqp://127.0.0.1:1/", Topology(), name="test", count=lambda *_: None)
     return Expander(db, publisher, ExpansionSettings(**settings))
 
 

@@ -59,7 +59,7 @@ async def crew(db: Database) -> list[str]:
 @pytest.fixture
 def deaf() -> Publisher:
     """RabbitMQ is away: every publish fails."""
-    return Publisher("amqp://127.0.0.1:1/", Topology("t."), name="t", count=lambda _: None)
+    return Publisher("amqp://127.0.0.1:1/", Topology("t."), name="t", count=lambda *_: None)
 
 
 def _expander(db: Database, publisher: Publisher, lease: float = 60) -> Expander:

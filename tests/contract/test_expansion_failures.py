@@ -50,7 +50,7 @@ async def run(db: Database) -> Notification:
 
 
 def _expander(db: Database) -> Expander:
-    publisher = Publisher("amqp://127.0.0.1:1/", Topology(), name="test", count=lambda _: None)
+    publisher = Publisher("amqp://127.0.0.1:1/", Topology(), name="test", count=lambda *_: None)
     return Expander(db, publisher, ExpansionSettings(failures=FAILURES, grace=GRACE))
 
 

@@ -47,7 +47,7 @@ async def test_a_run_that_cannot_be_counted_does_not_keep_up_the_others(
         return await settle(db, candidates, *rest)
 
     monkeypatch.setattr(progress, "settle", slow)
-    publisher = Publisher("amqp://127.0.0.1:1/", Topology(), name="test", count=lambda _: None)
+    publisher = Publisher("amqp://127.0.0.1:1/", Topology(), name="test", count=lambda *_: None)
     swept = Swept()
     await Sweeper(db, publisher, Topology(), SETTINGS, RetryMetrics())._settle(swept)
     assert swept.settled == 2

@@ -53,6 +53,7 @@ EXEMPT = {
     "fogbell.store.rate_limits": "what was taken of a window and not used is gone with it",
     "fogbell.store.progress:postpone": "moves the next look at what could not be counted, no more",
     "fogbell.store.progress:summarise": "a figure for people; nothing goes by it",
+    "fogbell.store.sweep_figures": "figures for people; nothing goes by them",
     "fogbell_operator.reconciling:Reconciler._tell": "an Event is told once, like Kubernetes' own",
     "fogbell_worker.channels": "part of the send, which is a step of the lane",
     "fogbell_worker.providers": "part of the send, which is a step of the lane",

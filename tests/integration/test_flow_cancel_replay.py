@@ -130,7 +130,7 @@ async def _throttled(system: System, names: list[str], per_second: int) -> UUID:
     accept = Accept(notification, [], now + GRACE, NotificationStatus.EXPANDING)
     await notifications.accept(system.db, [accept], GRACE)
     ground = system.ground
-    publisher = Publisher(ground.rabbitmq, ground.topology, name="test", count=lambda _: None)
+    publisher = Publisher(ground.rabbitmq, ground.topology, name="test", count=lambda *_: None)
     publisher.start()
     await publisher.wait_connected()
     assert await publisher.publish_expansion(notification.id)

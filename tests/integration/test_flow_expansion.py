@@ -96,7 +96,7 @@ async def _begin_slow_run(system: System) -> UUID:
     accept = Accept(run, [], now + GRACE, NotificationStatus.EXPANDING)
     await notifications.accept(system.db, [accept], GRACE)
     ground = system.ground
-    publisher = Publisher(ground.rabbitmq, ground.topology, name="test", count=lambda _: None)
+    publisher = Publisher(ground.rabbitmq, ground.topology, name="test", count=lambda *_: None)
     publisher.start()
     await publisher.wait_connected()
     assert await publisher.publish_expansion(run.id)

@@ -29,7 +29,7 @@ SERVED = ["email.bulk", "email.transactional", "webhook.bulk", "webhook.transact
 @pytest.fixture
 async def publisher(running: System) -> AsyncIterator[Publisher]:
     ground = running.ground
-    publisher = Publisher(ground.rabbitmq, ground.topology, name="test", count=lambda _: None)
+    publisher = Publisher(ground.rabbitmq, ground.topology, name="test", count=lambda *_: None)
     publisher.start()
     await publisher.wait_connected()
     yield publisher

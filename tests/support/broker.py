@@ -52,7 +52,7 @@ async def publishing(
 ) -> AsyncIterator[Publisher]:
     """A connected publisher that counts into ``counts``."""
     counted = Counter[str]() if counts is None else counts
-    publisher = Publisher(uri, topology, name="test", count=lambda word: counted.update([word]))
+    publisher = Publisher(uri, topology, name="test", count=lambda word, _: counted.update([word]))
     publisher.start()
     try:
         async with asyncio.timeout(15):

@@ -30,5 +30,5 @@ def sweeper_of(db: Database, publisher: Publisher, topology: Topology, enough: i
 
 def brokerless(db: Database) -> Sweeper:
     """A sweeper that reaches no broker."""
-    publisher = Publisher("amqp://127.0.0.1:1/", Topology(), name="test", count=lambda _: None)
+    publisher = Publisher("amqp://127.0.0.1:1/", Topology(), name="test", count=lambda *_: None)
     return sweeper_of(db, publisher, Topology(), enough=500)

@@ -2,33 +2,27 @@
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
-from prometheus_client import CollectorRegistry
+from monitoring import metrics_page
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from fogbell.settings import Settings
-from fogbell.telemetry.health import serve_health
-from fogbell_campaign.metrics import CampaignMetrics
 from fogbell_campaign.settings import CampaignSettings
-from fogbell_intake.metrics import IntakeMetrics
 from fogbell_intake.problem_types import TYPES
 from fogbell_intake.routes import TABLE
 from fogbell_intake.settings import IntakeSettings
 from fogbell_local.__main__ import app
 from fogbell_local.client.connection import KEY_VARIABLE, URL_VARIABLE
-from fogbell_operator.metrics import OperatorMetrics
 from fogbell_operator.settings import OperatorComponentSettings
-from fogbell_retry.metrics import RetryMetrics
 from fogbell_retry.settings import RetryComponentSettings
 from fogbell_worker.channels.webhook.signature import webhook_headers
-from fogbell_worker.metrics import WorkerMetrics
 from fogbell_worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[2]
@@ -160,38 +154,10 @@ def test_other_pages_name_only_settings_that_exist() -> None:
 # Metrics
 
 
-async def test_the_documented_metrics_are_those_that_are_served() -> None:
-    served: set[Row] = set()
-    for component, metrics in (
-        ("intake", IntakeMetrics()),
-        ("worker", WorkerMetrics()),
-        ("retry", RetryMetrics()),
-        ("campaign", CampaignMetrics()),
-        ("operator", OperatorMetrics()),
-    ):
-        registry = metrics.registry
-        server = await serve_health(
-            registry, "127.0.0.1", 0, nothing_missing, component=component, version="0"
-        )
-        await server.close()
-        served |= {(*metric, component) for metric in metrics_of(registry)}
-    documented = {
-        (name, kind, labels.replace("`", ""), component)
-        for name, kind, labels, components, _ in rows("metrics.md", r"fogbell_\w+")
-        for component in components.split(", ")
-    }
-    assert documented == served
-
-
-async def nothing_missing() -> dict[str, str]:
-    return {}
-
-
-def metrics_of(registry: CollectorRegistry) -> Iterator[Row]:
-    collectors: Mapping[Any, object] = registry._collector_to_names
-    for collector in collectors:
-        name = collector._name + ("_total" if collector._type == "counter" else "")
-        yield name, collector._type, ", ".join(collector._labelnames) or "none"
+def test_the_page_of_metrics_is_written_from_the_code() -> None:
+    regenerate = "python -m monitoring.metrics_page"
+    text = metrics_page.PAGE.read_text()
+    assert text == metrics_page.page(text), regenerate
 
 
 # The interface

@@ -61,7 +61,7 @@ class Campaign:
     def __init__(self, settings: CampaignSettings, run: Run) -> None:
         self._settings = settings
         self._metrics = CampaignMetrics()
-        servers = Connections.of(settings, name="fogbell-campaign", count=self._metrics.published)
+        servers = Connections.of(settings, name="fogbell-campaign", metrics=self._metrics.servers)
         self._db, self._publisher = servers.database, servers.publisher
         self._runner = Runner(
             self._db,

@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter
 
-from fogbell.telemetry.metrics import publish_counter, unknown_variable_counter
+from fogbell.telemetry.metrics import ServerMetrics, unknown_variable_counter
 
 
 class CampaignMetrics:
@@ -15,7 +15,7 @@ class CampaignMetrics:
             "Deliveries that this process has inserted for its run.",
             registry=self.registry,
         )
-        self.published = publish_counter(self.registry)
+        self.servers = ServerMetrics(self.registry)
         self.unknown_variable = unknown_variable_counter(self.registry)
 
     def inserted(self, count: int) -> None:

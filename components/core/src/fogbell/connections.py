@@ -2,13 +2,13 @@
 the database connects at its first operation, the publisher when it is started.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 
 from fogbell.broker import Publisher, Topology
 from fogbell.settings import Settings
 from fogbell.store.database import Database
+from fogbell.telemetry.metrics import ServerMetrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +24,17 @@ class Connections:
     broker_uri: str = field(repr=False)
 
     @classmethod
-    def of(cls, settings: Settings, *, name: str, count: Callable[[str], None]) -> Self:
-        """What ``settings`` say; ``name`` is what both servers show for the process.
-
-        ``count`` is told of each publish, as `Publisher` says.
-        """
+    def of(cls, settings: Settings, *, name: str, metrics: ServerMetrics) -> Self:
+        """What ``settings`` say; ``name`` is what both servers show for the process."""
         mongodb, rabbitmq = settings.mongodb, settings.rabbitmq
         topology = Topology(rabbitmq.prefix, rabbitmq.max_length)
         uri = rabbitmq.uri.get_secret_value()
-        return cls(
-            Database(mongodb.uri.get_secret_value(), mongodb.database, app_name=name),
-            topology,
-            Publisher(uri, topology, name=name, count=count),
-            uri,
+        publisher = Publisher(uri, topology, name=name, count=metrics.published)
+        metrics.connection("publisher", lambda: publisher.connected)
+        database = Database(
+            mongodb.uri.get_secret_value(),
+            mongodb.database,
+            app_name=name,
+            on_command=metrics.mongodb.command,
         )
+        return cls(database, topology, publisher, uri)

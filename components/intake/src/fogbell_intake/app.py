@@ -31,10 +31,12 @@ from fogbell_intake.metrics import IntakeMetrics
 from fogbell_intake.middleware import RequestMiddleware
 from fogbell_intake.posting import Lookups, PostingSettings
 from fogbell_intake.previews import PREVIEWS_AT_ONCE
+from fogbell_intake.queues import watch_queues
 from fogbell_intake.routes import TABLE
 from fogbell_intake.routing import StraightRoutes, starlette_routes
 from fogbell_intake.settings import IntakeSettings
 from fogbell_intake.submitting import Submitter
+from fogbell_intake.sweeps import watch_sweeps
 from fogbell_intake.tokens import TokenSigner
 from fogbell_intake.wanted import WantedEvents
 
@@ -66,16 +68,18 @@ def create_app(settings: IntakeSettings) -> Starlette:
             await _open(app, settings, stack)
             yield
 
+    metrics = IntakeMetrics()
     app = Application(
         routes=starlette_routes(TABLE),
         middleware=[
-            Middleware(RequestMiddleware, access_log=settings.http.access_log),
+            Middleware(RequestMiddleware, metrics=metrics, access_log=settings.http.access_log),
             Middleware(InboxCors, origins=settings.inbox.cors_origins),
             Middleware(StraightRoutes, table=TABLE),
         ],
         exception_handlers=dict.fromkeys(problems.HANDLED, problems.handle),
         lifespan=lifespan,
     )
+    app.state.metrics = metrics
     app.state.openapi = openapi.text(TABLE)
     app.state.stopping = asyncio.Event()
     app.state.preview_slots = asyncio.Semaphore(PREVIEWS_AT_ONCE)
@@ -98,8 +102,7 @@ async def _open(app: Starlette, settings: IntakeSettings, stack: contextlib.Asyn
     """
     state = app.state
     state.settings = settings
-    state.metrics = IntakeMetrics()
-    servers = Connections.of(settings, name=NAME, count=state.metrics.published)
+    servers = Connections.of(settings, name=NAME, metrics=state.metrics.servers)
     state.database = database = servers.database
     stack.callback(database.close)
     state.prepared, state.refused = asyncio.Event(), None
@@ -111,6 +114,8 @@ async def _open(app: Starlette, settings: IntakeSettings, stack: contextlib.Asyn
     publisher.start()
     stack.push_async_callback(publisher.close)
     state.broker_connected = lambda: publisher.connected
+    _background(stack, watch_queues(publisher, servers.topology, state.metrics))
+    _background(stack, watch_sweeps(database, state.metrics.sweeps))
     _open_posting(app, settings, stack)
 
     state.keys = KeyRing(
@@ -146,6 +151,7 @@ def _open_inbox(
         resumed=hub.resumed,
     )
     listener.start()
+    state.metrics.servers.connection("listener", listener.listening.is_set)
     stack.push_async_callback(listener.close)
 
 

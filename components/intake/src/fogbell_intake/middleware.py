@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fogbell.identity import uuid7
 from fogbell_intake import problem_types as types
+from fogbell_intake.metrics import IntakeMetrics
 from fogbell_intake.problems import Problem
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -36,8 +37,9 @@ class RequestMiddleware:
     recipients may be addresses, and queries may hold tokens.
     """
 
-    def __init__(self, app: ASGIApp, *, access_log: bool = True) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: IntakeMetrics, access_log: bool = True) -> None:
         self._app = app
+        self._metrics = metrics
         self._access_log = access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,28 +52,44 @@ class RequestMiddleware:
         scope.setdefault("state", {})["request_id"] = answer.request_id
         structlog.contextvars.bind_contextvars(request_id=answer.request_id)
         try:
-            await self._app(scope, receive, answer.send)
+            with self._metrics.requests_open():
+                await self._app(scope, receive, answer.send)
         except Exception as error:
             await _fail(error, Request(scope, receive, answer.send), answer)
         finally:
-            if self._access_log and scope["path"] not in _QUIET:
-                _log_access(scope, answer.status, perf_counter() - started)
+            if scope["path"] not in _QUIET:
+                self._tell(scope, answer, started)
+
+    def _tell(self, scope: Scope, answer: "_Answer", started: float) -> None:
+        route = scope["state"].get("route", "unmatched")
+        # A stream's answer begins long before it ends.
+        waited = (answer.begun_at or perf_counter()) - started
+        self._metrics.answered(scope["method"], route, answer.status, waited)
+        if self._access_log:
+            log.info(
+                "request",
+                method=scope["method"],
+                route=route,
+                status=answer.status,
+                seconds=round(perf_counter() - started, 4),
+            )
 
 
 class _Answer:
-    """What is sent of one answer, and its status once it has begun."""
+    """What is sent of one answer; its status, and when (`perf_counter`), once it has begun."""
 
-    __slots__ = ("_send", "request_id", "status")
+    __slots__ = ("_send", "begun_at", "request_id", "status")
 
     def __init__(self, send: Send, request_id: str) -> None:
         self._send = send
         self.request_id = request_id
         self.status: int | None = None
+        self.begun_at: float | None = None
 
     async def send(self, message: Message) -> None:
         """Pass it on, with what every answer's head has."""
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            self.status, self.begun_at = message["status"], perf_counter()
             _add_headers(message, self.request_id)
         await self._send(message)
 
@@ -83,16 +101,6 @@ async def _fail(error: Exception, request: Request, answer: _Answer) -> None:
         problem = Problem(types.INTERNAL, "Fogbell failed; its log has more.")
         response = problem.response(answer.request_id)
         await response(request.scope, request.receive, answer.send)
-
-
-def _log_access(scope: Scope, status: int | None, seconds: float) -> None:
-    log.info(
-        "request",
-        method=scope["method"],
-        route=scope["state"].get("route", "unmatched"),
-        status=status,
-        seconds=round(seconds, 4),
-    )
 
 
 def _request_id(scope: Scope) -> str:

@@ -70,7 +70,8 @@ class Operator:
     async def _work(self, stack: contextlib.AsyncExitStack, cluster: Cluster) -> None:
         mongodb, operator = self._settings.mongodb, self._settings.operator
         uri = mongodb.uri.get_secret_value()
-        db = Database(uri, mongodb.database, app_name="fogbell-operator")
+        on_command = self._metrics.mongodb.command
+        db = Database(uri, mongodb.database, app_name="fogbell-operator", on_command=on_command)
         stack.callback(db.close)
         records = self._records(db)
         reconciler = Reconciler(cluster, records, self._metrics, self._reconciling())

@@ -6,6 +6,7 @@ from datetime import datetime
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from fogbell.model.status import DeliveryStatus
+from fogbell.telemetry.metrics import MongoMetrics
 
 
 class OperatorMetrics:
@@ -13,34 +14,39 @@ class OperatorMetrics:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
+        self.mongodb = MongoMetrics(self.registry)
         campaign = ["namespace", "campaign"]
         self._deliveries = Gauge(
             "fogbell_campaign_run_deliveries",
-            "Deliveries of a Campaign's last run.",
+            "Deliveries of a Campaign's last run, by status. Of when, and how exact, is as in the"
+            " interface.",
             [*campaign, "status"],
             registry=self.registry,
         )
         self._next = Gauge(
             "fogbell_campaign_next_run_timestamp_seconds",
-            "When a Campaign runs next.",
+            "When a Campaign runs next. Absent where it is suspended, over or wrong.",
             campaign,
             registry=self.registry,
         )
         self._ready = Gauge(
             "fogbell_campaign_ready",
-            "1 where a Campaign's runs will start, 0 where they will not, or that is not known.",
+            "1 where a Campaign's runs will start, 0 where they will not, or that cannot be known:"
+            " the condition Ready.",
             campaign,
             registry=self.registry,
         )
         self._last_run = Gauge(
             "fogbell_campaign_last_run_succeeded",
-            "1 where a Campaign's last run went well, 0 where it did not; absent meanwhile.",
+            "1 where a Campaign's last run went well, 0 where not, absent meanwhile: the condition"
+            " LastRunSucceeded.",
             campaign,
             registry=self.registry,
         )
         self._reconciles = Counter(
             "fogbell_operator_reconciles",
-            "Looks at one Campaign: done, failed.",
+            "Looks at one Campaign: `done`, or `failed` because Kubernetes could not be asked or"
+            " told.",
             ["outcome"],
             registry=self.registry,
         )
@@ -51,7 +57,7 @@ class OperatorMetrics:
         )
         self._events = Counter(
             "fogbell_operator_events",
-            "Kubernetes Events: created, failed.",
+            "Kubernetes Events: `created` or `failed`.",
             ["outcome"],
             registry=self.registry,
         )

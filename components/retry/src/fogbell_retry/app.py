@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 import structlog
 
 from fogbell.connections import Connections
-from fogbell.model.status import PUSH_CHANNELS, Lane
-from fogbell.store import retention, sweep_state, sweeping
+from fogbell.model.status import Lane
+from fogbell.store import retention, sweep_state
 from fogbell.store.database import StoreUnavailableError
-from fogbell.store.indexes import ensure_indexes
 from fogbell.telemetry.health import health_served
 from fogbell.telemetry.summary import leave_summary, summary_text
+from fogbell_retry import figures
 from fogbell_retry.metrics import RetryMetrics
 from fogbell_retry.reporting import Reporter
 from fogbell_retry.settings import RetryComponentSettings
@@ -22,9 +22,6 @@ from fogbell_retry.sweep import Sweeper, SweepSettings, Swept
 from fogbell_retry.window import next_window, window_end
 
 log = structlog.get_logger(__name__)
-
-INDEX_WAIT = 10.0
-"""Seconds to wait for indexes: a long build is for components that stay, and sweeps go on."""
 
 BROKER_WAIT = 5.0
 """Seconds to wait for RabbitMQ before the first sweep; without it nothing is released."""
@@ -64,7 +61,7 @@ class Retry:
         self._settings = settings
         self._once = once
         self._metrics = RetryMetrics()
-        servers = Connections.of(settings, name="fogbell-retry", count=self._metrics.published)
+        servers = Connections.of(settings, name="fogbell-retry", metrics=self._metrics.servers)
         self._db, self._publisher = servers.database, servers.publisher
         self._sweeper = Sweeper(
             self._db, self._publisher, servers.topology, _sweep_settings(settings), self._metrics
@@ -105,9 +102,11 @@ class Retry:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._publisher.wait_connected(), BROKER_WAIT)
         end = window_end(self._settings.job_name, self._db.clock.now())
-        await self._look_around()
+        await figures.count_outstanding(self._db)
         while True:
             swept = await self._sweep()
+            if swept:
+                await figures.keep(self._db, self._metrics)
             if self._once and not (swept and swept.held_until):
                 return
             if await self._pause(end, swept):
@@ -159,26 +158,15 @@ class Retry:
             await sweep_state.finished(self._db)
         except StoreUnavailableError as error:
             self.summary.failed_sweeps += 1
+            self._metrics.failed()
             log.warning("sweep_failed", error=str(error))
             return None
+        self._metrics.swept(settled=swept.settled, purged=purged.notifications)
         self.summary.add(swept)
         self.summary.called_back += called_back
         self.summary.purged += purged.notifications
         log.info("swept", called_back=called_back, **_shown(swept))
         return swept
-
-    async def _look_around(self) -> None:
-        """Once a window: what the gauges show costs a scan of an index."""
-        try:
-            await self._db.ping()
-            await ensure_indexes(self._db, INDEX_WAIT)
-            self._metrics.outstanding(await sweeping.outstanding(self._db))
-            for channel in PUSH_CHANNELS:
-                for lane in Lane:
-                    due = await sweeping.oldest_due(self._db, lane, channel)
-                    self._metrics.oldest(channel, lane, due, self._db.clock.now())
-        except StoreUnavailableError as error:
-            log.warning("gauges_not_read", error=str(error))
 
     async def _missing(self) -> dict[str, str]:
         return {} if self._publisher.connected else {"rabbitmq": "not connected"}

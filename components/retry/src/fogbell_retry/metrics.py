@@ -1,60 +1,58 @@
-"""What sweeps count, while they run (names and labels: docs/metrics.md)."""
+"""What sweeps count. What they do is kept in MongoDB, where intake shows it (names and labels:
+docs/metrics.md): this process may be gone before anybody scrapes it.
+"""
 
-from datetime import datetime
+from collections import Counter
+from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry
 
 from fogbell.model.endpoint import EventType
-from fogbell.model.status import Channel, DeliveryStatus, Lane
-from fogbell.telemetry.metrics import publish_counter
+from fogbell.store.sweep_figures import CALLBACKS, PURGED, RELEASED, SETTLED, SWEEPS
+from fogbell.telemetry.metrics import ServerMetrics
+
+REASONS: Final = ("publish_lost", "deferred", "retry_due", "lease_expired", "expansion", "replay")
+"""Why something goes back to a queue."""
 
 
 class RetryMetrics:
-    """The sweep's metrics in a registry of their own."""
+    """The process's own metrics in a registry, and a tally of what its sweeps did."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
-        self._released = Counter(
-            "fogbell_sweep_released",
-            "What went back to a queue: publish_lost, deferred, retry_due, lease_expired,"
-            " expansion, replay.",
-            ["reason"],
-            registry=self.registry,
-        )
-        self._outstanding = Gauge(
-            "fogbell_outstanding",
-            "Deliveries that are not settled.",
-            ["status"],
-            registry=self.registry,
-        )
-        self._oldest = Gauge(
-            "fogbell_oldest_outstanding_seconds",
-            "By how much the most overdue delivery is past its time; 0 where none is.",
-            ["channel", "lane"],
-            registry=self.registry,
-        )
-        self._called_back = Counter(
-            "fogbell_callbacks_created",
-            "Events that are told to senders' endpoints; one for each endpoint.",
-            ["event"],
-            registry=self.registry,
-        )
-        self.published = publish_counter(self.registry)
+        self.servers = ServerMetrics(self.registry)
+        self._tally = _nothing()
 
     def released(self, reason: str, count: int) -> None:
         """``count`` went back to a queue for ``reason``."""
-        self._released.labels(reason).inc(count)
+        self._tally[RELEASED + reason] += count
 
     def called_back(self, event: EventType, count: int) -> None:
         """``count`` callbacks of ``event`` were created."""
-        self._called_back.labels(event.value).inc(count)
+        self._tally[CALLBACKS + event.name.lower()] += count
 
-    def outstanding(self, counts: dict[DeliveryStatus, int]) -> None:
-        """How many deliveries are not settled."""
-        for status, count in counts.items():
-            self._outstanding.labels(status.value).set(count)
+    def swept(self, *, settled: int, purged: int) -> None:
+        """A sweep has ended well: so many notifications were settled, so many purged."""
+        self._tally[SWEEPS + "done"] += 1
+        self._tally[SETTLED] += settled
+        self._tally[PURGED] += purged
 
-    def oldest(self, channel: Channel, lane: Lane, due: datetime | None, now: datetime) -> None:
-        """When the most overdue delivery of a queue was due."""
-        overdue = max(0.0, (now - due).total_seconds()) if due else 0.0
-        self._oldest.labels(channel.value, lane.value).set(overdue)
+    def failed(self) -> None:
+        """A sweep was given up."""
+        self._tally[SWEEPS + "failed"] += 1
+
+    def take(self) -> Counter[str]:
+        """The tally since the last `take`, what is 0 included."""
+        taken, self._tally = self._tally, _nothing()
+        return taken
+
+    def give_back(self, counts: Counter[str]) -> None:
+        """``counts`` that were taken could not be kept."""
+        self._tally.update(counts)
+
+
+def _nothing() -> Counter[str]:
+    names = [RELEASED + reason for reason in REASONS]
+    names += [CALLBACKS + event.name.lower() for event in EventType]
+    names += [SWEEPS + "done", SWEEPS + "failed", SETTLED, PURGED]
+    return Counter(dict.fromkeys(names, 0))

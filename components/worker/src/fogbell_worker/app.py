@@ -49,7 +49,7 @@ class Worker:
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
         self.metrics = WorkerMetrics()
-        servers = Connections.of(settings, name="fogbell-worker", count=self.metrics.published)
+        servers = Connections.of(settings, name="fogbell-worker", metrics=self.metrics.servers)
         self._db, self._publisher = servers.database, servers.publisher
         self._topology, self._broker_uri = servers.topology, servers.broker_uri
         self._loader = Loader(self._db)
@@ -193,7 +193,7 @@ class Worker:
     def _consumer(
         self, queue: str, prefetch: int, runner: LaneRunner | ExpansionRunner
     ) -> Consumer:
-        return Consumer(
+        consumer = Consumer(
             self._broker_uri,
             self._topology,
             queue,
@@ -201,6 +201,9 @@ class Worker:
             receive=runner.receive,
             count_undecodable=self.metrics.undecodable,
         )
+        name = self._topology.word(queue)
+        self.metrics.servers.connection(name, consumer.consuming.is_set)
+        return consumer
 
     async def _missing(self) -> dict[str, str]:
         """What this process lacks to do its work, for /readyz."""

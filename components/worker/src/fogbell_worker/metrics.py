@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from fogbell.model.outcome import Attempt
 from fogbell.model.status import Cause, Channel
 from fogbell.store.records import Record
-from fogbell.telemetry.metrics import publish_counter, unknown_variable_counter
+from fogbell.telemetry.metrics import ServerMetrics, unknown_variable_counter
 
 DURATION_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 END_TO_END_BUCKETS = (
@@ -39,8 +39,9 @@ class WorkerMetrics:
         self.registry = registry or CollectorRegistry()
         self._deliveries = Counter(
             "fogbell_deliveries",
-            "Deliveries recorded, by what came of the attempt: delivered, failed, dead,"
-            " skipped or cancelled.",
+            "Records made: `delivered`, `failed`, `dead`, `skipped`, `cancelled`. One delivery may"
+            " be `failed` several times. `provider` is `none` where nothing was sent. Inbox items"
+            " are not counted.",
             ["channel", "provider", "outcome"],
             registry=self.registry,
         )
@@ -53,15 +54,16 @@ class WorkerMetrics:
         )
         self._end_to_end = Histogram(
             "fogbell_end_to_end_seconds",
-            "From accepted to delivered.",
+            "From accepted to delivered, waiting and retries included.",
             ["channel", "lane"],
             buckets=END_TO_END_BUCKETS,
             registry=self.registry,
         )
         self._deferred = Counter(
             "fogbell_deliveries_deferred",
-            "Claims put back because no provider could be asked: provider_unavailable,"
-            " provider_busy or rate_limited.",
+            "Claims put back untried, because no provider could be asked: `provider_unavailable`,"
+            " `provider_busy`, `rate_limited`; or because the webhook's receiver has enough to do:"
+            " `receiver_busy`.",
             ["channel", "reason"],
             registry=self.registry,
         )
@@ -76,15 +78,16 @@ class WorkerMetrics:
             "Records that found their claim gone and changed nothing.",
             registry=self.registry,
         )
-        self.published = publish_counter(self.registry)
+        self.servers = ServerMetrics(self.registry)
         self._undecodable = Counter(
             "fogbell_messages_undecodable",
-            "Messages that were no message of ours and went to the dead letters.",
+            "Messages that were none of ours. They are in the queue `dead`.",
             registry=self.registry,
         )
         self._expansion_failures = Counter(
             "fogbell_expansion_failures",
-            "Expansions that a defect has ended: tried_again, or given_up until a replay.",
+            "Expansions that a defect has ended: `tried_again`, or `given_up` until somebody"
+            " replays them.",
             ["outcome"],
             registry=self.registry,
         )

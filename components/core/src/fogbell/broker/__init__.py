@@ -8,7 +8,7 @@ from fogbell.broker.connection import BrokerUnavailableError
 from fogbell.broker.consumer import Consumer, Received
 from fogbell.broker.events import EventListener
 from fogbell.broker.messages import Ids, InboxEvent, UndecodableMessageError
-from fogbell.broker.publisher import Publisher
+from fogbell.broker.publisher import Publisher, QueueLook
 from fogbell.broker.topology import Topology
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Ids",
     "InboxEvent",
     "Publisher",
+    "QueueLook",
     "Received",
     "Topology",
     "UndecodableMessageError",

@@ -5,6 +5,8 @@ A failed publish is no error for the caller's work: the record is stored, and th
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import perf_counter
 from uuid import UUID
 
 import structlog
@@ -25,13 +27,22 @@ IDS_A_MESSAGE = {Lane.TRANSACTIONAL: 32, Lane.BULK: 200}
 CONFIRM_WINDOW = 64
 PUBLISH_TIMEOUT = 5.0
 
-Count = Callable[[str], None]
+Count = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLook:
+    """A queue at one moment: messages that wait, and who consumes it."""
+
+    messages: int
+    consumers: int
 
 
 class Publisher:
     """A connection for publishing alone, with a channel in confirm mode.
 
-    ``count`` is called with ``confirmed`` or ``failed`` for each message.
+    ``count`` is called for each message with ``confirmed`` or ``failed``, and with when its publish
+    began (`time.perf_counter`).
     """
 
     def __init__(self, uri: str, topology: Topology, *, name: str, count: Count) -> None:
@@ -103,6 +114,10 @@ class Publisher:
 
     async def depth(self, queue: str) -> int:
         """Messages waiting in ``queue``; raises `BrokerUnavailableError`."""
+        return (await self.look(queue)).messages
+
+    async def look(self, queue: str) -> QueueLook:
+        """How ``queue`` stands; raises `BrokerUnavailableError`."""
         channel = self._channel
         if channel is None:
             raise BrokerUnavailableError("RabbitMQ is not connected")
@@ -110,11 +125,12 @@ class Publisher:
             async with asyncio.timeout(PUBLISH_TIMEOUT):
                 declared = await channel.get_underlay_channel()
                 answer = await declared.queue_declare(queue, passive=True)
-        return answer.message_count or 0
+        return QueueLook(answer.message_count or 0, answer.consumer_count or 0)
 
     async def _confirmed(self, routing_key: str, body: bytes, exchange: str | None = None) -> bool:
+        started = perf_counter()
         confirmed = await self._publish(routing_key, body, exchange)
-        self._count("confirmed" if confirmed else "failed")
+        self._count("confirmed" if confirmed else "failed", started)
         return confirmed
 
     async def _publish(self, routing_key: str, body: bytes, exchange: str | None) -> bool:

@@ -35,6 +35,10 @@ class Topology:
         """The queue of one channel and lane, such as ``fogbell.email.bulk``."""
         return f"{self.prefix}{channel.value}.{lane.value}"
 
+    def word(self, queue: str) -> str:
+        """``queue`` without what keeps installations apart: ``email.bulk``, ``expansion``."""
+        return queue.removeprefix(self.prefix)
+
     @property
     def expansion(self) -> str:
         """The queue of notifications to expand."""

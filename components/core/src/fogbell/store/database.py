@@ -30,6 +30,8 @@ from pymongo.errors import (
 )
 from pymongo.read_concern import ReadConcern
 
+from fogbell.store.commands import CommandTimer, OnCommand
+
 Document = dict[str, Any]
 OPTIONS: CodecOptions[Document] = CodecOptions(
     tz_aware=True, tzinfo=UTC, uuid_representation=UuidRepresentation.STANDARD
@@ -175,7 +177,14 @@ class Clock:
 class Database:
     """A handle to one Fogbell database. Opens no connection until first used."""
 
-    def __init__(self, uri: str, name: str, *, app_name: str = "fogbell") -> None:
+    def __init__(
+        self,
+        uri: str,
+        name: str,
+        *,
+        app_name: str = "fogbell",
+        on_command: OnCommand | None = None,
+    ) -> None:
         self.client: AsyncIOMotorClient = AsyncIOMotorClient(
             uri,
             appname=app_name,
@@ -183,6 +192,7 @@ class Database:
             tz_aware=True,
             timeoutMS=OPERATION_TIMEOUT_MS,
             serverSelectionTimeoutMS=OPERATION_TIMEOUT_MS,
+            event_listeners=[CommandTimer(on_command)] if on_command else [],
         )
         self.handle: AsyncIOMotorDatabase = self.client.get_database(
             name,

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from fogbell import __version__
@@ -103,10 +103,11 @@ async def serve_health(
     """Serve ``registry`` and the probes; ``missing`` tells what the process lacks, by name."""
     Gauge(
         "fogbell_build_info",
-        "Always 1; the labels say what runs.",
+        "Always 1. The labels say what runs.",
         ["component", "version"],
         registry=registry,
     ).labels(component, version).set(1)
+    ProcessCollector(registry=registry)
     server = HealthServer(registry, missing)
     await server.start(host, port)
     return server

@@ -1,0 +1,148 @@
+"""What sweeps have done, shown by a process that stays: theirs end each minute."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from fogbell.model.endpoint import EventType
+from fogbell.store import sweep_figures
+from fogbell.store.database import Database, StoreUnavailableError
+from fogbell.store.sweep_figures import CALLBACKS, PURGED, RELEASED, SETTLED, SWEEPS, SweepFigures
+
+Clock = Callable[[], datetime]
+
+READ_PAUSE = 10.0
+"""Seconds between two looks at what the sweeps have left."""
+
+
+class SweepCollector(Collector):
+    """Shows `SweepFigures`; ages are those of the moment of the scrape.
+
+    Every replica shows the same: queries take the maximum, not the sum.
+    """
+
+    def __init__(self) -> None:
+        self._figures = SweepFigures()
+        self._now = _nobody_knows
+
+    def show(self, figures: SweepFigures, now: Clock) -> None:
+        """Show ``figures`` from now on; ``now`` is MongoDB's clock, by which they were written."""
+        self._figures, self._now = figures, now
+
+    def describe(self) -> Iterator[Metric]:
+        """Every family, without a sample."""
+        yield from _families(SweepFigures(), _nobody_knows)
+
+    def collect(self) -> Iterator[Metric]:
+        """Every family, with what is known."""
+        yield from _families(self._figures, self._now)
+
+
+async def watch_sweeps(db: Database, sweeps: SweepCollector) -> None:
+    """Have shown what sweeps have left, until cancelled; while MongoDB is away, what was last."""
+    while True:
+        with contextlib.suppress(StoreUnavailableError):
+            sweeps.show(await sweep_figures.read(db), db.clock.now)
+        await asyncio.sleep(READ_PAUSE)
+
+
+def _nobody_knows() -> datetime:
+    """Asked for by nobody: without figures there is no age."""
+    return datetime.now(UTC)
+
+
+def _families(figures: SweepFigures, now: Clock) -> Iterator[Metric]:
+    yield from _counters(figures)
+    yield from _gauges(figures, now)
+
+
+def _counters(figures: SweepFigures) -> Iterator[Metric]:
+    yield _by(
+        figures,
+        RELEASED,
+        CounterMetricFamily(
+            "fogbell_sweep_released",
+            "What went back to a queue: `publish_lost`, `deferred` (put back untried by a worker),"
+            " `retry_due`, `expansion`, `replay`. `lease_expired` counts leases that were ended,"
+            " also where the queue had no room at that moment.",
+            labels=["reason"],
+        ),
+    )
+    yield _by(
+        figures,
+        CALLBACKS,
+        CounterMetricFamily(
+            "fogbell_callbacks_created",
+            "Events that are told to senders' endpoints, one for each endpoint. Their sending"
+            " counts as deliveries of the channel `webhook`.",
+            labels=["event"],
+        ),
+    )
+    yield _by(
+        figures,
+        SWEEPS,
+        CounterMetricFamily(
+            "fogbell_sweeps", "Sweeps: `done`, or `failed` for want of MongoDB.", labels=["outcome"]
+        ),
+    )
+    yield _alone(
+        figures,
+        SETTLED,
+        CounterMetricFamily(
+            "fogbell_notifications_settled", "Notifications whose totals a sweep has made final."
+        ),
+    )
+    yield _alone(
+        figures,
+        PURGED,
+        CounterMetricFamily(
+            "fogbell_notifications_purged", "Notifications deleted at the end of their retention."
+        ),
+    )
+
+
+def _by(figures: SweepFigures, prefix: str, family: CounterMetricFamily) -> Metric:
+    for name, count in figures.counts.items():
+        if name.startswith(prefix):
+            word = name.removeprefix(prefix)
+            family.add_metric([EventType[word.upper()] if prefix == CALLBACKS else word], count)
+    return family
+
+
+def _alone(figures: SweepFigures, name: str, family: CounterMetricFamily) -> Metric:
+    if name in figures.counts:
+        family.add_metric([], figures.counts[name])
+    return family
+
+
+def _gauges(figures: SweepFigures, now: Clock) -> Iterator[Metric]:
+    last = GaugeMetricFamily(
+        "fogbell_sweep_last_timestamp_seconds", "When a sweep last ended well."
+    )
+    if figures.last_sweep_at is not None:
+        last.add_metric([], figures.last_sweep_at.timestamp())
+    yield last
+    outstanding = GaugeMetricFamily(
+        "fogbell_outstanding",
+        "Deliveries that are not settled: `pending`, `sending`, `failed`. What is leased by the"
+        " chunk is `pending` until it is recorded. Counted once a minute.",
+        labels=["status"],
+    )
+    oldest = GaugeMetricFamily(
+        "fogbell_oldest_outstanding_seconds",
+        "By how much the most overdue delivery was past its time after the last sweep; 0 where none"
+        " was. While nobody sweeps, it grows.",
+        labels=["channel", "lane"],
+    )
+    for status, count in figures.outstanding.items():
+        outstanding.add_metric([status.value], count)
+    moment = now()
+    for (channel, lane), since in figures.due_since.items():
+        overdue = (moment - since).total_seconds() if since else 0.0
+        oldest.add_metric([channel.value, lane.value], max(0.0, overdue))
+    yield outstanding
+    yield oldest

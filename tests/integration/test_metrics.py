@@ -1,0 +1,98 @@
+"""What Prometheus finds at the components' ports while they work, and after they have ended."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+
+import httpx2
+from prometheus_client.parser import text_string_to_metric_families
+from tests.support.system import Ground, System, mail
+from tests.support.waiting import eventually
+
+from fogbell_local.processes import Component
+
+Samples = Mapping[str, float]
+
+
+async def scraped(component: Component) -> Samples:
+    """What ``component`` serves, by name and labels as they are written."""
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        text = (await client.get(f"http://127.0.0.1:{component.port}/metrics")).text
+    return {
+        sample.name + "".join(f",{k}={v}" for k, v in sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+async def until(component: Component, expected: Samples, within: float = 20) -> Samples:
+    """What it serves once ``expected`` is in it."""
+    last: dict[str, float | None] = {}
+
+    async def there() -> Samples:
+        found = await scraped(component)
+        last.update({name: found.get(name) for name in expected})
+        assert last == expected
+        return found
+
+    return await eventually(there, within, 0.2)
+
+
+async def test_what_a_job_has_done_is_shown_after_its_end(ground: Ground) -> None:
+    async with System(ground) as system:
+        await system.post(mail("ann@example.org"))
+        done = {
+            "fogbell_notifications_settled_total": 1.0,
+            "fogbell_outstanding,status=pending": 0.0,
+            "fogbell_oldest_outstanding_seconds,channel=email,lane=transactional": 0.0,
+        }
+        await until(system.intake, done)
+        await system.stop_retry()
+        found = await scraped(system.intake)
+        assert done.items() <= found.items()
+        assert found["fogbell_sweeps_total,outcome=done"] >= 1
+        assert time.time() - found["fogbell_sweep_last_timestamp_seconds"] < 60
+
+
+async def test_traffic_errors_and_both_servers_are_shown_as_clients_see_them(
+    ground: Ground,
+) -> None:
+    async with System(ground, retry=False) as system:
+        await system.post(mail("ann@example.org"))
+        await system.client.post("/v1/notifications", json={})
+        await system.client.get("/nowhere")
+        found = await scraped(system.intake)
+        requests = "fogbell_http_requests_total,code={},method={},route={}"
+        assert found[requests.format(202, "POST", "/v1/notifications")] == 1
+        assert found[requests.format(422, "POST", "/v1/notifications")] == 1
+        assert found[requests.format(404, "GET", "unmatched")] == 1
+        taken = "fogbell_http_request_duration_seconds_count,method=POST,route=/v1/notifications"
+        assert found[taken] == 2
+        assert found["fogbell_http_requests_in_progress"] == 0
+        assert found["fogbell_publish_duration_seconds_count"] >= 1
+        assert found["fogbell_mongodb_command_duration_seconds_count,command=insert"] >= 1
+        assert found["process_resident_memory_bytes"] > 1e6
+        connected = "fogbell_rabbitmq_connected,connection={}"
+        assert found[connected.format("publisher")] == found[connected.format("listener")] == 1
+        served = await scraped(system.worker(0))
+        assert served[connected.format("email.transactional")] == 1
+
+
+async def test_queues_show_what_waits_and_that_nobody_takes_it(ground: Ground) -> None:
+    queue = "queue=email.transactional"
+    async with System(ground, retry=False) as system:
+        await until(system.intake, {f"fogbell_queue_consumers,{queue}": 1})
+        await system.stop(system.worker(0))
+        await system.post(mail("ann@example.org"))
+        await until(
+            system.intake,
+            {f"fogbell_queue_consumers,{queue}": 0, f"fogbell_queue_messages,{queue}": 1},
+        )
+
+
+async def test_queues_of_a_broker_that_is_away_show_nothing(ground: Ground) -> None:
+    nowhere = replace(ground, rabbitmq="amqp://127.0.0.1:1/")
+    async with System(nowhere, workers=0, retry=False) as system:
+        found = await scraped(system.intake)
+        assert found["fogbell_rabbitmq_connected,connection=publisher"] == 0
+        assert [name for name in found if name.startswith("fogbell_queue_")] == []
