@@ -2,10 +2,11 @@
 
 import functools
 from datetime import datetime
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from fogbell.model.outcome import Attempt
+from fogbell.model.outcome import Attempt, Outcome
 from fogbell.model.status import Cause, Channel
 from fogbell.store.records import Record
 from fogbell.telemetry.metrics import ServerMetrics, unknown_variable_counter
@@ -31,53 +32,18 @@ END_TO_END_BUCKETS = (
 UNSENT = "none"
 """The provider of a delivery that was settled without an attempt."""
 
+REASONS: Final = 64
+"""Reasons of failed attempts that are told apart; a stranger's provider may name any."""
+
 
 class WorkerMetrics:
     """The worker's metrics in a registry of their own; also the recorder's observer."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
-        self._deliveries = Counter(
-            "fogbell_deliveries",
-            "Records made: `delivered`, `failed`, `dead`, `skipped`, `cancelled`. One delivery may"
-            " be `failed` several times. `provider` is `none` where nothing was sent. Inbox items"
-            " are not counted.",
-            ["channel", "provider", "outcome"],
-            registry=self.registry,
-        )
-        self._duration = Histogram(
-            "fogbell_delivery_duration_seconds",
-            "From the start of an attempt to the provider's answer.",
-            ["channel", "provider"],
-            buckets=DURATION_BUCKETS,
-            registry=self.registry,
-        )
-        self._end_to_end = Histogram(
-            "fogbell_end_to_end_seconds",
-            "From accepted to delivered, waiting and retries included.",
-            ["channel", "lane"],
-            buckets=END_TO_END_BUCKETS,
-            registry=self.registry,
-        )
-        self._deferred = Counter(
-            "fogbell_deliveries_deferred",
-            "Claims put back untried, because no provider could be asked: `provider_unavailable`,"
-            " `provider_busy`, `rate_limited`; or because the webhook's receiver has enough to do:"
-            " `receiver_busy`.",
-            ["channel", "reason"],
-            registry=self.registry,
-        )
-        self._breaker_open = Gauge(
-            "fogbell_provider_breaker_open",
-            "1 while this process leaves a provider alone because it fails, else 0.",
-            ["channel", "provider"],
-            registry=self.registry,
-        )
-        self._claims_lost = Counter(
-            "fogbell_claim_lost",
-            "Records that found their claim gone and changed nothing.",
-            registry=self.registry,
-        )
+        self._deliveries = _Deliveries(self.registry)
+        self._attempts = _Attempts(self.registry)
+        self.breaker = self._attempts.breaker
         self.servers = ServerMetrics(self.registry)
         self._undecodable = Counter(
             "fogbell_messages_undecodable",
@@ -92,37 +58,19 @@ class WorkerMetrics:
             registry=self.registry,
         )
         self.unknown_variable = unknown_variable_counter(self.registry)
-        # Found once for each set of labels: a bulk run counts tens of thousands a second.
-        self._outcome = functools.cache(self._deliveries.labels)
-        self._took = functools.cache(self._duration.labels)
-        self._waited = functools.cache(self._end_to_end.labels)
 
     def recorded(self, record: Record, now: datetime) -> None:
         """A record was stored."""
-        channel, attempt = record.delivery.channel.value, record.attempt
         if record.verdict.cause is Cause.RELEASE:
-            self._deferred.labels(channel, record.verdict.reason or "").inc()
+            self._deliveries.put_back(record)
             return
-        provider = attempt.provider if attempt else UNSENT
-        self._outcome(channel, provider, record.status.value).inc()
-        if attempt is not None:
-            for each in (*attempt.earlier, attempt):
-                self._observe(channel, each)
-        if record.verdict.cause is Cause.ACCEPTED:
-            waited = (now - record.delivery.since).total_seconds()
-            self._waited(channel, record.delivery.lane.value).observe(max(0.0, waited))
+        self._deliveries.recorded(record, now)
+        if record.attempt is not None:
+            self._attempts.made(record.delivery.channel.value, record.attempt)
 
     def lost(self, record: Record) -> None:  # noqa: ARG002 - the observer's shape
         """A record found its claim gone."""
-        self._claims_lost.inc()
-
-    def breaker(self, channel: Channel, provider: str, is_open: bool) -> None:
-        """A provider's circuit breaker changed."""
-        self._breaker_open.labels(channel.value, provider).set(is_open)
-
-    def _observe(self, channel: str, attempt: Attempt) -> None:
-        seconds = (attempt.finished_at - attempt.started_at).total_seconds()
-        self._took(channel, attempt.provider).observe(max(0.0, seconds))
+        self._deliveries.lost()
 
     def expansion_failed(self, outcome: str) -> None:
         """A defect has ended an expansion: ``tried_again`` or ``given_up``."""
@@ -131,3 +79,102 @@ class WorkerMetrics:
     def undecodable(self) -> None:
         """A message went to the dead letters."""
         self._undecodable.inc()
+
+
+class _Deliveries:
+    """What became of deliveries, and how long they took."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        deliveries = Counter(
+            "fogbell_deliveries",
+            "Records made: `delivered`, `failed`, `dead`, `skipped`, `cancelled`. One delivery may"
+            " be `failed` several times. `provider` is `none` where nothing was sent. Inbox items"
+            " are not counted.",
+            ["channel", "provider", "outcome"],
+            registry=registry,
+        )
+        end_to_end = Histogram(
+            "fogbell_end_to_end_seconds",
+            "From accepted to delivered, waiting and retries included.",
+            ["channel", "lane"],
+            buckets=END_TO_END_BUCKETS,
+            registry=registry,
+        )
+        self._deferred = Counter(
+            "fogbell_deliveries_deferred",
+            "Claims put back untried, because no provider could be asked: `provider_unavailable`,"
+            " `provider_busy`, `rate_limited`; or because the webhook's receiver has enough to do:"
+            " `receiver_busy`.",
+            ["channel", "reason"],
+            registry=registry,
+        )
+        self._claims_lost = Counter(
+            "fogbell_claim_lost",
+            "Records that found their claim gone and changed nothing.",
+            registry=registry,
+        )
+        # Found once for each set of labels: a bulk run counts tens of thousands a second.
+        self._outcome = functools.cache(deliveries.labels)
+        self._waited = functools.cache(end_to_end.labels)
+        self.lost = self._claims_lost.inc
+
+    def recorded(self, record: Record, now: datetime) -> None:
+        """A record that settles a claim."""
+        channel, attempt = record.delivery.channel.value, record.attempt
+        provider = attempt.provider if attempt else UNSENT
+        self._outcome(channel, provider, record.status.value).inc()
+        if record.verdict.cause is Cause.ACCEPTED:
+            waited = (now - record.delivery.since).total_seconds()
+            self._waited(channel, record.delivery.lane.value).observe(max(0.0, waited))
+
+    def put_back(self, record: Record) -> None:
+        """A record that gives a claim back untried."""
+        channel, reason = record.delivery.channel.value, record.verdict.reason or ""
+        self._deferred.labels(channel, reason).inc()
+
+
+class _Attempts:
+    """How providers do: their latency, their refusals, and whether they are left alone."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        duration = Histogram(
+            "fogbell_delivery_duration_seconds",
+            "From the start of an attempt to the provider's answer.",
+            ["channel", "provider"],
+            buckets=DURATION_BUCKETS,
+            registry=registry,
+        )
+        self._failed = Counter(
+            "fogbell_attempts_failed",
+            "Attempts that were not accepted: `permanent`, `transient`, `ambiguous`, with the"
+            " reason that the delivery shows. Beyond 64 reasons it is `other`.",
+            ["channel", "provider", "outcome", "reason"],
+            registry=registry,
+        )
+        self._breaker_open = Gauge(
+            "fogbell_provider_breaker_open",
+            "1 while this process leaves a provider alone because it fails, else 0.",
+            ["channel", "provider"],
+            registry=registry,
+        )
+        self._took = functools.cache(duration.labels)
+        self._reasons: set[str] = set()
+
+    def made(self, channel: str, attempt: Attempt) -> None:
+        """``attempt``, and those before it under the same claim."""
+        for each in (*attempt.earlier, attempt):
+            seconds = (each.finished_at - each.started_at).total_seconds()
+            self._took(channel, each.provider).observe(max(0.0, seconds))
+            reply = each.reply
+            if reply.outcome is not Outcome.ACCEPTED:
+                reason = self._bounded(reply.reason or "none")
+                self._failed.labels(channel, each.provider, reply.outcome.value, reason).inc()
+
+    def breaker(self, channel: Channel, provider: str, is_open: bool) -> None:
+        """A provider's circuit breaker changed."""
+        self._breaker_open.labels(channel.value, provider).set(is_open)
+
+    def _bounded(self, reason: str) -> str:
+        if len(self._reasons) < REASONS:
+            self._reasons.add(reason)
+        return reason if reason in self._reasons else "other"
