@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -70,15 +71,17 @@ async def served() -> dict[str, CollectorRegistry]:
     return found
 
 
-def metrics() -> list[Metric]:
+@cache
+def metrics() -> tuple[Metric, ...]:
     """All of Fogbell's own, by name; those of the process (``process_*``) are the library's."""
     components: dict[Metric, list[str]] = defaultdict(list)
     for component, registry in asyncio.run(served()).items():
         for metric in _described(registry):
             components[metric].append(component)
-    return sorted(
+    listed = (
         replace(metric, components=tuple(sorted(names))) for metric, names in components.items()
     )
+    return tuple(sorted(listed))
 
 
 def _described(registry: CollectorRegistry) -> Iterator[Metric]:

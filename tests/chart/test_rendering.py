@@ -24,7 +24,7 @@ VERSIONS = [
     for version in dict.fromkeys(kubernetes_validate.utils.all_versions())
     if tuple(int(part) for part in version.split(".")[:2]) >= (1, 30)
 ]
-CUSTOM = {"HTTPRoute", "PodMonitor", "ServiceMonitor", "ScaledObject"}
+CUSTOM = {"HTTPRoute", "PodMonitor", "PrometheusRule", "ServiceMonitor", "ScaledObject"}
 """Kinds that Kubernetes itself does not know."""
 
 

@@ -1,0 +1,256 @@
+"""What wakes people up, and what waits for the morning.
+
+The objective: so large a share of the transactional deliveries that arrive does so within so many
+seconds of being accepted, over 30 days. Burn rates and windows follow Google's "The Site
+Reliability Workbook", chapter 5, "Multiwindow, Multi-Burn-Rate Alerts".
+
+``python -m monitoring.alerts`` writes the rules to where the chart has them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from monitoring.queries import REPLICAS
+
+OBJECTIVE: Final = 0.99
+"""The share of transactional deliveries that arrive in time."""
+
+IN_TIME: Final = "30.0"
+"""Seconds, one of the bounds of `fogbell_end_to_end_seconds`, as Prometheus writes it."""
+
+PAGE, TICKET = "page", "ticket"
+"""Severities: now, and in the morning."""
+
+RULES: Final = Path(__file__).parents[1] / "charts" / "fogbell" / "files" / "alerts.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One rule. ``lasting`` is Prometheus' ``for``; ``summary`` may name labels of the result."""
+
+    name: str
+    expression: str
+    lasting: str
+    severity: str
+    summary: str
+
+    @property
+    def runbook(self) -> str:
+        """Its page's name: ``FogbellNoConsumers`` has ``no-consumers``."""
+        words = "".join(f"-{c.lower()}" if c.isupper() else c for c in self.name)
+        return words.removeprefix("-fogbell-")
+
+
+def late(window: str) -> str:
+    """The share of transactional deliveries that arrived late."""
+    arrived = f'sum(rate(fogbell_end_to_end_seconds_count{{@,lane="transactional"}}[{window}]))'
+    in_time = (
+        "sum(rate(fogbell_end_to_end_seconds_bucket"
+        f'{{@,lane="transactional",le="{IN_TIME}"}}[{window}]))'
+    )
+    return f"1 - {in_time} / {arrived}"
+
+
+def burns(rate: float, long: str, short: str) -> str:
+    """Whether the objective's budget burns ``rate`` times as fast as it may, still now."""
+    budget = f"{rate} * {round(1 - OBJECTIVE, 6)}"
+    return f"({late(long)}) > {budget} and ({late(short)}) > {budget}"
+
+
+FLOOR: Final = 0.02
+"""Deliveries a second: below, a share says nothing."""
+
+_SETTLED = 'rate(fogbell_deliveries_total{@,outcome=~"delivered|dead"}[30m])'
+_DEAD = 'fogbell_deliveries_total{@,outcome="dead"}'
+_DELIVERED = 'rate(fogbell_deliveries_total{@,outcome="delivered"}[30m])'
+_FAILURES = 'sum(rate(fogbell_http_requests_total{@,code=~"5.."}[5m]))'
+_ANSWERS = "sum(rate(fogbell_http_requests_total{@}[5m]))"
+_UNSENT = 'sum by (campaign) (fogbell_campaign_run_deliveries{@,status=~"pending|sending"})'
+_MOVES = "sum by (campaign) (changes(fogbell_campaign_run_deliveries{@}[30m]))"
+
+ALERTS: Final = (
+    Alert(
+        "FogbellObjectiveBurnsFast",
+        f"{burns(14.4, '1h', '5m')}",
+        "2m",
+        PAGE,
+        "Transactional deliveries are late: at this rate a month's budget is gone in two days.",
+    ),
+    Alert(
+        "FogbellObjectiveBurnsSlowly",
+        f"{burns(3, '1d', '2h')}",
+        "15m",
+        TICKET,
+        "Transactional deliveries are late: at this rate a month's budget is gone in ten days.",
+    ),
+    Alert(
+        "FogbellDeliveriesOverdue",
+        f'max {REPLICAS} (fogbell_oldest_outstanding_seconds{{@,lane="transactional"}}) > 120',
+        "5m",
+        PAGE,
+        "Transactional {{ $labels.channel }} is due since {{ $value | humanizeDuration }},"
+        " and nobody takes it.",
+    ),
+    Alert(
+        "FogbellBulkOverdue",
+        f'max {REPLICAS} (fogbell_oldest_outstanding_seconds{{@,lane="bulk"}}) > 3600',
+        "15m",
+        TICKET,
+        "Bulk {{ $labels.channel }} is due since {{ $value | humanizeDuration }}.",
+    ),
+    Alert(
+        "FogbellSuccessShareLow",
+        f"sum by (channel) ({_DELIVERED}) / sum by (channel) ({_SETTLED}) < 0.95"
+        f" and sum by (channel) ({_SETTLED}) > {FLOOR}",
+        "10m",
+        PAGE,
+        "Only {{ $value | humanizePercentage }} of {{ $labels.channel }} is delivered.",
+    ),
+    Alert(
+        "FogbellDeliveriesDead",
+        f"sum by (channel, provider) (increase({_DEAD}[1h])) > 20",
+        "5m",
+        TICKET,
+        "{{ $value | humanize }} deliveries of {{ $labels.channel }} were given up on within an"
+        " hour, at {{ $labels.provider }}.",
+    ),
+    Alert(
+        "FogbellDeadLetters",
+        f'max {REPLICAS} (fogbell_queue_messages{{@,queue="dead"}}) > 0',
+        "5m",
+        TICKET,
+        "{{ $value }} messages that no worker can read.",
+    ),
+    Alert(
+        "FogbellNoConsumers",
+        f'max {REPLICAS} (fogbell_queue_messages{{@,queue!="dead"}}) > 0'
+        f' and max {REPLICAS} (fogbell_queue_consumers{{@,queue!="dead"}}) == 0',
+        "3m",
+        PAGE,
+        "{{ $value }} messages wait in {{ $labels.queue }}, and no worker takes them.",
+    ),
+    Alert(
+        "FogbellSweepAbsent",
+        "time() - max(fogbell_sweep_last_timestamp_seconds{@}) > 180",
+        "1m",
+        PAGE,
+        "No sweep has ended well for {{ $value | humanizeDuration }}: nothing is tried again.",
+    ),
+    Alert(
+        "FogbellLeasesLost",
+        f'max {REPLICAS} (increase(fogbell_sweep_released_total{{@,reason="lease_expired"}}[15m]))'
+        " > 0",
+        "30m",
+        TICKET,
+        "Workers die or hang again and again: each time some duplicates are possible.",
+    ),
+    Alert(
+        "FogbellIntakeFails",
+        f"{_FAILURES} / {_ANSWERS} > 0.05 and {_FAILURES} > {FLOOR}",
+        "3m",
+        PAGE,
+        "Intake answers {{ $value | humanizePercentage }} of its requests with 5xx.",
+    ),
+    Alert(
+        "FogbellIntakeSlow",
+        "histogram_quantile(0.99, sum by (le) (rate("
+        'fogbell_http_request_duration_seconds_bucket{@,method="POST",route="/v1/notifications"}[5m]'
+        "))) > 1",
+        "10m",
+        TICKET,
+        "One post of a hundred takes longer than {{ $value | humanizeDuration }}.",
+    ),
+    Alert(
+        "FogbellRabbitmqAway",
+        'max(fogbell_rabbitmq_connected{@,connection="publisher"}) == 0',
+        "2m",
+        PAGE,
+        "No component reaches RabbitMQ: posts are accepted, and wait.",
+    ),
+    Alert(
+        "FogbellPublishFails",
+        'sum(rate(fogbell_publish_total{@,outcome="failed"}[5m])) > 0',
+        "10m",
+        TICKET,
+        "RabbitMQ does not confirm what is published: it comes late.",
+    ),
+    Alert(
+        "FogbellBreakerOpen",
+        "max by (channel, provider) (fogbell_provider_breaker_open{@}) == 1",
+        "5m",
+        PAGE,
+        "{{ $labels.provider }} ({{ $labels.channel }}) fails, and is left alone.",
+    ),
+    Alert(
+        "FogbellExpansionGivenUp",
+        'sum(increase(fogbell_expansion_failures_total{@,outcome="given_up"}[1h])) > 0',
+        "0m",
+        TICKET,
+        "A notification has stopped half-way, until somebody replays it.",
+    ),
+    Alert(
+        "FogbellOperatorStale",
+        "time() - max(fogbell_operator_last_resync_timestamp_seconds{@}) > 90",
+        "2m",
+        TICKET,
+        "The operator has not looked at Campaigns for {{ $value | humanizeDuration }}.",
+    ),
+    Alert(
+        "FogbellCampaignNotReady",
+        "max by (campaign) (fogbell_campaign_ready{@}) == 0",
+        "5m",
+        TICKET,
+        "Campaign {{ $labels.campaign }} will not run.",
+    ),
+    Alert(
+        "FogbellCampaignRunMissed",
+        "time() - max by (campaign) (fogbell_campaign_next_run_timestamp_seconds{@}) > 300",
+        "1m",
+        PAGE,
+        "Campaign {{ $labels.campaign }} should have run {{ $value | humanizeDuration }} ago.",
+    ),
+    Alert(
+        "FogbellCampaignRunStuck",
+        f"{_UNSENT} > 0 and {_MOVES} == 0",
+        "5m",
+        PAGE,
+        "{{ $value }} deliveries of Campaign {{ $labels.campaign }} wait, and none has moved for"
+        " half an hour.",
+    ),
+    Alert(
+        "FogbellCampaignRunFailed",
+        "max by (campaign) (fogbell_campaign_last_run_succeeded{@}) == 0",
+        "1m",
+        TICKET,
+        "The last run of Campaign {{ $labels.campaign }} did not go well.",
+    ),
+)
+
+
+def rules() -> dict[str, Any]:
+    """The group of all alerts, as a file of Prometheus' rules has it."""
+    return {"groups": [{"name": "fogbell", "rules": list(_rules())}]}
+
+
+def text() -> str:
+    """`rules` as the chart keeps them."""
+    return yaml.safe_dump(rules(), sort_keys=False, width=1_000)
+
+
+def _rules() -> Iterator[dict[str, Any]]:
+    for alert in ALERTS:
+        yield {
+            "alert": alert.name,
+            "expr": alert.expression,
+            "for": alert.lasting,
+            "labels": {"severity": alert.severity},
+            "annotations": {"summary": alert.summary, "runbook_url": f"{alert.runbook}.md"},
+        }
+
+
+if __name__ == "__main__":
+    RULES.write_text(text())

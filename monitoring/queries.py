@@ -1,0 +1,39 @@
+"""Parts that expressions of alerts and panels share.
+
+A metric is written as ``<name>{@}`` or ``<name>{@,label="x"}``: ``@`` stands for the matchers that
+choose one installation: the chart fills them in for alerts, a dashboard's variables for panels.
+"""
+
+import re
+from collections.abc import Iterator
+
+from monitoring.catalogue import Metric, metrics
+
+PLACE = "@"
+"""Where the matchers of an installation come in."""
+
+REPLICAS = "without (instance, pod, container, endpoint, job, component)"
+"""What belongs to the database or the broker is the same at each replica: there is no sum of it."""
+
+_NAME = re.compile(r"\b(fogbell_\w+)(\{[^}]*\})?")
+
+
+def used(expression: str) -> Iterator[Metric]:
+    """The metrics of ``expression``. Raises ValueError for one that does not exist, or that is
+    asked for without saying of which installation.
+    """
+    known = {metric.name: metric for metric in metrics()}
+    for name, matchers in _NAME.findall(expression):
+        metric = known.get(name) or known.get(re.sub("_(bucket|sum|count)$", "", name))
+        if metric is None:
+            raise ValueError(f"there is no metric {name}: {expression}")
+        if not matchers.startswith("{" + PLACE):
+            raise ValueError(f"{name} is asked for everywhere, expected {name}{{@}}: {expression}")
+        yield metric
+
+
+def placed(expression: str, matchers: str) -> str:
+    """``expression`` for what ``matchers`` choose, such as ``namespace="notify"``; maybe ``""``."""
+    if not matchers:
+        expression = expression.replace("{@,", "{")
+    return expression.replace(PLACE, matchers)

@@ -1,0 +1,276 @@
+"""Every alert fires when it should and is silent when it should be, by Prometheus' own programs.
+
+The rules run as they are shipped, windows and times included, on series that stand here.
+"""
+
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from monitoring.alerts import ALERTS, RULES, rules, text
+from monitoring.queries import placed, used
+from monitoring.tools import promtool
+
+HERE = 'namespace="notify",release="fogbell"'
+ELSEWHERE = 'namespace="test",release="fogbell"'
+NAMES = [alert.name for alert in ALERTS]
+
+Series = Mapping[str, str]
+"""Values in promtool's notation, one a minute, by a metric with its labels."""
+
+MAILS = 'fogbell_deliveries_total{channel="email",provider="relay",outcome="%s"}'
+POSTS = 'fogbell_http_requests_total{method="POST",route="/v1/notifications",code="%s"}'
+TOOK = (
+    'fogbell_http_request_duration_seconds_bucket{method="POST",route="/v1/notifications",le="%s"}'
+)
+RUN = 'fogbell_campaign_run_deliveries{campaign="nightly",status="%s"}'
+
+
+def end_to_end(in_time: str, all_of_them: str) -> Series:
+    """Transactional mails: those that arrived in time, and all."""
+    name, labels = "fogbell_end_to_end_seconds", 'channel="email",lane="transactional"'
+    return {
+        f'{name}_bucket{{{labels},le="30.0"}}': in_time,
+        f"{name}_count{{{labels}}}": all_of_them,
+    }
+
+
+def oldest(lane: str, values: str) -> Series:
+    return {f'fogbell_oldest_outstanding_seconds{{channel="email",lane="{lane}"}}': values}
+
+
+def queue(messages: str, consumers: str, name: str = "email.bulk") -> Series:
+    return {
+        f'fogbell_queue_messages{{queue="{name}"}}': messages,
+        f'fogbell_queue_consumers{{queue="{name}"}}': consumers,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Series at which an alert fires after ``at`` minutes, and some at which it does not."""
+
+    at: int
+    fires: Series
+    silent: tuple[Series, ...]
+
+
+CASES: Mapping[str, Case] = {
+    "FogbellObjectiveBurnsFast": Case(
+        90,
+        end_to_end("0+80x100", "0+100x100"),
+        (
+            end_to_end("0+90x100", "0+100x100"),
+            # It was bad for an hour, and is over.
+            end_to_end("0+0x60 100+100x40", "0+100x100"),
+            end_to_end("0+0x100", "0+0x100"),
+        ),
+    ),
+    "FogbellObjectiveBurnsSlowly": Case(
+        1500,
+        end_to_end("0+95x1600", "0+100x1600"),
+        (end_to_end("0+98x1600", "0+100x1600"),),
+    ),
+    "FogbellDeliveriesOverdue": Case(
+        8,
+        oldest("transactional", "121x10"),
+        (oldest("transactional", "119x10"), oldest("bulk", "121x10")),
+    ),
+    "FogbellBulkOverdue": Case(
+        17,
+        oldest("bulk", "3601x20"),
+        (oldest("bulk", "3599x20"), oldest("transactional", "3601x20")),
+    ),
+    "FogbellSuccessShareLow": Case(
+        45,
+        {MAILS % "delivered": "0+90x60", MAILS % "dead": "0+10x60"},
+        (
+            {MAILS % "delivered": "0+96x60", MAILS % "dead": "0+4x60"},
+            # One a minute says nothing.
+            {MAILS % "delivered": "0x60", MAILS % "dead": "0+1x60"},
+        ),
+    ),
+    "FogbellDeliveriesDead": Case(
+        70, {MAILS % "dead": "0+1x90"}, ({MAILS % "dead": "0x60 10x30"},)
+    ),
+    "FogbellDeadLetters": Case(
+        7, queue("1x10", "0x10", "dead"), (queue("0x10", "0x10", "dead"), queue("1x10", "1x10"))
+    ),
+    "FogbellNoConsumers": Case(
+        5,
+        queue("5x10", "0x10"),
+        (queue("5x10", "1x10"), queue("0x10", "0x10"), queue("5x10", "0x10", "dead")),
+    ),
+    "FogbellSweepAbsent": Case(
+        6,
+        {"fogbell_sweep_last_timestamp_seconds": "0x10"},
+        ({"fogbell_sweep_last_timestamp_seconds": "0+60x10"},),
+    ),
+    "FogbellLeasesLost": Case(
+        60,
+        {'fogbell_sweep_released_total{reason="lease_expired"}': "0+1x70"},
+        (
+            {'fogbell_sweep_released_total{reason="lease_expired"}': "0x20 5x50"},
+            {'fogbell_sweep_released_total{reason="retry_due"}': "0+1x70"},
+        ),
+    ),
+    "FogbellIntakeFails": Case(
+        12,
+        {POSTS % "202": "0+90x20", POSTS % "503": "0+10x20"},
+        (
+            {POSTS % "202": "0+96x20", POSTS % "503": "0+4x20"},
+            {POSTS % "202": "0+90x20", POSTS % "422": "0+10x20"},
+            {POSTS % "202": "0x20", POSTS % "503": "0+1x20"},
+        ),
+    ),
+    "FogbellIntakeSlow": Case(
+        20,
+        {TOOK % "1.0": "0+90x30", TOOK % "2.5": "0+100x30", TOOK % "+Inf": "0+100x30"},
+        ({TOOK % "0.5": "0+100x30", TOOK % "1.0": "0+100x30", TOOK % "+Inf": "0+100x30"},),
+    ),
+    "FogbellRabbitmqAway": Case(
+        4,
+        {'fogbell_rabbitmq_connected{connection="publisher"}': "0x10"},
+        ({'fogbell_rabbitmq_connected{connection="publisher"}': "1x10"},),
+    ),
+    "FogbellPublishFails": Case(
+        18,
+        {'fogbell_publish_total{outcome="failed"}': "0+1x20"},
+        ({'fogbell_publish_total{outcome="confirmed"}': "0+1x20"},),
+    ),
+    "FogbellBreakerOpen": Case(
+        7,
+        {'fogbell_provider_breaker_open{channel="sms",provider="gateway"}': "1x10"},
+        ({'fogbell_provider_breaker_open{channel="sms",provider="gateway"}': "1x3 0x10"},),
+    ),
+    "FogbellExpansionGivenUp": Case(
+        10,
+        {'fogbell_expansion_failures_total{outcome="given_up"}': "0x5 1x10"},
+        ({'fogbell_expansion_failures_total{outcome="tried_again"}': "0x5 1x10"},),
+    ),
+    "FogbellOperatorStale": Case(
+        5,
+        {"fogbell_operator_last_resync_timestamp_seconds": "0x10"},
+        ({"fogbell_operator_last_resync_timestamp_seconds": "0+60x10"},),
+    ),
+    "FogbellCampaignNotReady": Case(
+        7,
+        {'fogbell_campaign_ready{campaign="nightly"}': "0x10"},
+        ({'fogbell_campaign_ready{campaign="nightly"}': "0x3 1x10"},),
+    ),
+    "FogbellCampaignRunMissed": Case(
+        8,
+        {'fogbell_campaign_next_run_timestamp_seconds{campaign="nightly"}': "60x10"},
+        ({'fogbell_campaign_next_run_timestamp_seconds{campaign="nightly"}': "600x10"},),
+    ),
+    "FogbellCampaignRunStuck": Case(
+        50,
+        {RUN % "pending": "5x60", RUN % "delivered": "95x60"},
+        (
+            {RUN % "pending": "60-1x60", RUN % "delivered": "0+1x60"},
+            # What fails is tried again for up to three days.
+            {RUN % "failed": "5x60", RUN % "delivered": "95x60"},
+        ),
+    ),
+    "FogbellCampaignRunFailed": Case(
+        3,
+        {'fogbell_campaign_last_run_succeeded{campaign="nightly"}': "0x10"},
+        ({'fogbell_campaign_last_run_succeeded{campaign="nightly"}': "1x10"},),
+    ),
+}
+
+
+def test_every_alert_has_a_case() -> None:
+    assert CASES.keys() == set(NAMES)
+    assert all(case.silent for case in CASES.values())
+
+
+def rule_file(tmp_path: Path) -> Path:
+    document = rules()
+    for rule in document["groups"][0]["rules"]:
+        rule["expr"] = placed(rule["expr"], HERE)
+    path = tmp_path / "rules.yaml"
+    path.write_text(yaml.safe_dump(document))
+    return path
+
+
+def run(*arguments: object) -> str:
+    """What promtool says; empty where it is content."""
+    done = subprocess.run(
+        [promtool(), *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def at_place(series: Series, place: str) -> list[Mapping[str, str]]:
+    return [
+        {
+            "series": (name if "{" in name else f"{name}{{}}")
+            .replace("{", f'{{{place},instance="a",', 1)
+            .replace(",}", "}"),
+            "values": values,
+        }
+        for name, values in series.items()
+    ]
+
+
+def firing(name: str, series: list[Mapping[str, str]], at: int, count: int) -> Mapping[str, Any]:
+    """A test of promtool's: so many alerts of that name fire after ``at`` minutes."""
+    samples = [{"labels": "{}", "value": count}] if count else []
+    expression = f'count(ALERTS{{alertname="{name}",alertstate="firing"}})'
+    return {
+        "interval": "1m",
+        "input_series": series,
+        "promql_expr_test": [{"expr": expression, "eval_time": f"{at}m", "exp_samples": samples}],
+    }
+
+
+def verdict(tmp_path: Path, *tests: Mapping[str, Any]) -> str:
+    document = {"rule_files": [str(rule_file(tmp_path))], "tests": list(tests)}
+    path = tmp_path / "tests.yaml"
+    path.write_text(yaml.safe_dump(document))
+    return run("test", "rules", path)
+
+
+def test_each_fires_when_it_should(tmp_path: Path) -> None:
+    cases = CASES.items()
+    tests = [firing(name, at_place(case.fires, HERE), case.at, 1) for name, case in cases]
+    assert verdict(tmp_path, *tests) == ""
+
+
+def test_each_is_silent_when_it_should_be(tmp_path: Path) -> None:
+    tests = [
+        firing(name, at_place(series, HERE), case.at, 0)
+        for name, case in CASES.items()
+        for series in (*case.silent, {})
+    ]
+    assert verdict(tmp_path, *tests) == ""
+
+
+def test_each_is_silent_about_other_installations(tmp_path: Path) -> None:
+    cases = CASES.items()
+    tests = [firing(name, at_place(case.fires, ELSEWHERE), case.at, 0) for name, case in cases]
+    assert verdict(tmp_path, *tests) == ""
+
+
+def test_a_case_that_is_wrong_is_found(tmp_path: Path) -> None:
+    case = CASES["FogbellDeadLetters"]
+    wrong = firing("FogbellDeadLetters", at_place(case.fires, HERE), case.at, 0)
+    assert "FogbellDeadLetters" in verdict(tmp_path, wrong)
+
+
+def test_the_chart_has_them() -> None:
+    assert RULES.read_text() == text(), "python -m monitoring.alerts"
+
+
+def test_the_rules_are_good_ones(tmp_path: Path) -> None:
+    assert run("check", "rules", rule_file(tmp_path)) == ""
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
+def test_each_asks_for_metrics_that_exist_and_for_one_installation(alert: Any) -> None:
+    assert list(used(alert.expression))
