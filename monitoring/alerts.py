@@ -7,6 +7,7 @@ Reliability Workbook", chapter 5, "Multiwindow, Multi-Burn-Rate Alerts".
 ``python -m monitoring.alerts`` writes the rules to where the chart has them.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,17 +15,28 @@ from typing import Any, Final
 
 import yaml
 
-from monitoring.queries import REPLICAS
+from monitoring.pages import DOCS, write
+from monitoring.queries import REPLICAS, placed
 
-OBJECTIVE: Final = 0.99
-"""The share of transactional deliveries that arrive in time."""
 
-IN_TIME: Final = "30.0"
-"""Seconds, one of the bounds of `fogbell_end_to_end_seconds`, as Prometheus writes it."""
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """The ``share`` of transactional deliveries that arrive within ``seconds``.
+
+    These are one of the bounds of `fogbell_end_to_end_seconds`.
+    """
+
+    share: float = 0.99
+    seconds: float = 30.0
+
+
+IN_TIME, BUDGET = "@in_time", "@budget"
+"""Where an objective comes in: its seconds as Prometheus writes them, and the share left over."""
 
 PAGE, TICKET = "page", "ticket"
 """Severities: now, and in the morning."""
 
+DOCUMENT: Final = DOCS / "operations.md"
 RULES: Final = Path(__file__).parents[1] / "charts" / "fogbell" / "files" / "alerts.yaml"
 
 
@@ -57,8 +69,8 @@ def late(window: str) -> str:
 
 def burns(rate: float, long: str, short: str) -> str:
     """Whether the objective's budget burns ``rate`` times as fast as it may, still now."""
-    budget = f"{rate} * {round(1 - OBJECTIVE, 6)}"
-    return f"({late(long)}) > {budget} and ({late(short)}) > {budget}"
+    allowed = f"{rate} * {BUDGET}"
+    return f"({late(long)}) > {allowed} and ({late(short)}) > {allowed}"
 
 
 FLOOR: Final = 0.02
@@ -231,14 +243,26 @@ ALERTS: Final = (
 )
 
 
-def rules() -> dict[str, Any]:
-    """The group of all alerts, as a file of Prometheus' rules has it."""
-    return {"groups": [{"name": "fogbell", "rules": list(_rules())}]}
+def rules(matchers: str, objective: Objective | None = None) -> dict[str, Any]:
+    """The alerts of the installation that ``matchers`` choose, as a file of Prometheus' rules has
+    them.
+    """
+    aim = objective or Objective()
+    document = _document()
+    for rule in document["groups"][0]["rules"]:
+        expression = rule["expr"].replace(IN_TIME, f"{aim.seconds:.1f}")
+        expression = expression.replace(BUDGET, f"{1 - aim.share:.6g}")
+        rule["expr"] = placed(expression, matchers)
+    return document
 
 
 def text() -> str:
-    """`rules` as the chart keeps them."""
-    return yaml.safe_dump(rules(), sort_keys=False, width=1_000)
+    """The alerts as the chart keeps them, to be placed by it."""
+    return yaml.safe_dump(_document(), sort_keys=False, width=1_000)
+
+
+def _document() -> dict[str, Any]:
+    return {"groups": [{"name": "fogbell", "rules": list(_rules())}]}
 
 
 def _rules() -> Iterator[dict[str, Any]]:
@@ -252,5 +276,16 @@ def _rules() -> Iterator[dict[str, Any]]:
         }
 
 
+def table() -> str:
+    """The alerts as Markdown, for docs/operations.md."""
+    lines = ["| alert | how urgent | holds for | says |", "|---|---|---|---|"]
+    for alert in ALERTS:
+        link = f"[{alert.name}](runbooks/{alert.runbook}.md)"
+        says = re.sub(r"{{ \$(?:labels\.)?(\w+)[^}]*}}", r"*\1*", alert.summary)
+        lines.append(f"| {link} | {alert.severity} | {alert.lasting} | {says} |")
+    return "\n".join(lines)
+
+
 if __name__ == "__main__":
     RULES.write_text(text())
+    write(DOCUMENT, "alerts", table())

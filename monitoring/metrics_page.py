@@ -1,38 +1,28 @@
 """Writes the table of docs/metrics.md: ``python -m monitoring.metrics_page``."""
 
-import re
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterator
+from typing import Final
 
 from monitoring.catalogue import Metric, metrics
+from monitoring.pages import DOCS, write
 
-PAGE = Path(__file__).parents[1] / "docs" / "metrics.md"
-_BEGIN, _END = "<!-- metrics: begin -->", "<!-- metrics: end -->"
+DOCUMENT: Final = DOCS / "metrics.md"
 
 
-def table(listed: Iterable[Metric]) -> str:
-    """``listed`` as Markdown."""
+def table() -> str:
+    """Every metric, as Markdown."""
     lines = ["| metric | kind | labels | served by | meaning |", "|---|---|---|---|---|"]
-    lines += [f"| {' | '.join(_cells(metric))} |" for metric in listed]
+    lines += [f"| {' | '.join(_cells(metric))} |" for metric in metrics()]
     return "\n".join(lines)
 
 
-def page(text: str) -> str:
-    """``text``, the page, with today's table in it."""
-    fresh = f"{_BEGIN}\n\n{table(metrics())}\n\n{_END}"
-    return re.sub(f"{_BEGIN}.*{_END}", lambda _: fresh, text, flags=re.DOTALL)
-
-
-def _cells(metric: Metric) -> tuple[str, ...]:
-    labels = ", ".join(f"`{label}`" for label in metric.labels) or "none"
-    return (
-        f"`{metric.name}`",
-        metric.kind,
-        labels,
-        ", ".join(metric.components),
-        metric.meaning,
-    )
+def _cells(metric: Metric) -> Iterator[str]:
+    yield f"`{metric.name}`"
+    yield metric.kind
+    yield ", ".join(f"`{label}`" for label in metric.labels) or "none"
+    yield ", ".join(metric.components)
+    yield metric.meaning
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(PAGE.read_text()))
+    write(DOCUMENT, "metrics", table())

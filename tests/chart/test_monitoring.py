@@ -4,9 +4,10 @@ import subprocess
 from pathlib import Path
 
 import yaml
-from monitoring.alerts import ALERTS
+from monitoring.alerts import ALERTS, Objective
+from monitoring.alerts import rules as rules_of
 from monitoring.tools import promtool
-from tests.chart.rendering import NAMESPACE, RELEASE, render
+from tests.chart.rendering import NAMESPACE, RELEASE, VALUES, parsed, render, template
 
 RUNBOOKS = "https://runbooks.example.org/fogbell/"
 
@@ -18,6 +19,8 @@ def test_the_alerts_are_of_this_installation_and_prometheus_takes_them(tmp_path:
     rules = {rule["alert"]: rule for rule in group["rules"]}
     assert list(rules) == [alert.name for alert in ALERTS]
     here = f'namespace="{NAMESPACE}",release="{RELEASE}"'
+    shipped = rules_of(here)["groups"][0]["rules"]
+    assert {r["alert"]: r["expr"] for r in shipped} == {n: r["expr"] for n, r in rules.items()}
     assert all(here in rule["expr"] and "@" not in rule["expr"] for rule in rules.values())
     urls = {rule["annotations"]["runbook_url"] for rule in rules.values()}
     assert f"{RUNBOOKS}no-consumers.md" in urls
@@ -27,3 +30,15 @@ def test_the_alerts_are_of_this_installation_and_prometheus_takes_them(tmp_path:
         [promtool(), "check", "rules", path], capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_an_objective_of_ones_own_is_what_the_alerts_hold_to(tmp_path: Path) -> None:
+    rules = {"enabled": True, "objective": {"share": 0.999, "seconds": 60}}
+    values = tmp_path / "values.yaml"
+    values.write_text(yaml.safe_dump({"metrics": {"rules": rules}}))
+    done = template("--values", VALUES / "minimal.yaml", "--values", values)
+    spec = parsed(done.stdout).one("PrometheusRule", RELEASE)["spec"]
+    here = f'namespace="{NAMESPACE}",release="{RELEASE}"'
+    expected = rules_of(here, Objective(0.999, 60))["groups"][0]["rules"]
+    (group,) = spec["groups"]
+    assert [rule["expr"] for rule in group["rules"]] == [rule["expr"] for rule in expected]

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 import typer
-from monitoring import metrics_page
+from monitoring import alerts, metrics_page
+from monitoring.catalogue import metrics
+from monitoring.pages import filled
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
@@ -154,10 +156,26 @@ def test_other_pages_name_only_settings_that_exist() -> None:
 # Metrics
 
 
-def test_the_page_of_metrics_is_written_from_the_code() -> None:
-    regenerate = "python -m monitoring.metrics_page"
-    text = metrics_page.PAGE.read_text()
-    assert text == metrics_page.page(text), regenerate
+@pytest.mark.parametrize("part", ["metrics", "alerts"])
+def test_tables_that_are_written_from_the_code_are_todays(part: str) -> None:
+    module = {"metrics": metrics_page, "alerts": alerts}[part]
+    text = module.DOCUMENT.read_text()
+    assert text == filled(text, part, module.table()), f"python -m {module.__name__}"
+
+
+def test_every_alert_has_a_runbook_and_no_other_page_is_there() -> None:
+    pages = {page.stem: page.read_text() for page in (DOCS / "runbooks").glob("*.md")}
+    assert pages.keys() == {alert.runbook for alert in alerts.ALERTS}
+    for alert in alerts.ALERTS:
+        headings = re.findall(r"^#+ (.*)$", pages[alert.runbook], re.MULTILINE)
+        assert headings == [alert.name, "Look", "Mend"]
+
+
+def test_runbooks_name_only_metrics_that_exist() -> None:
+    known = {metric.name for metric in metrics()}
+    for page in (DOCS / "runbooks").glob("*.md"):
+        named = set(re.findall(r"fogbell_\w+", page.read_text()))
+        assert {re.sub("_(bucket|count)$", "", name) for name in named} <= known, page.name
 
 
 # The interface
