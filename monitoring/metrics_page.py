@@ -1,19 +1,41 @@
 """Writes the table of docs/metrics.md: ``python -m monitoring.metrics_page``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
+from monitoring.alerts import ALERTS
 from monitoring.catalogue import Metric, metrics
+from monitoring.dashboards import BOARDS
 from monitoring.pages import DOCS, write
+from monitoring.queries import used
 
 DOCUMENT: Final = DOCS / "metrics.md"
 
 
 def table() -> str:
     """Every metric, as Markdown."""
-    lines = ["| metric | kind | labels | served by | meaning |", "|---|---|---|---|---|"]
-    lines += [f"| {' | '.join(_cells(metric))} |" for metric in metrics()]
+    seen = uses()
+    lines = [
+        "| metric | kind | labels | served by | meaning | used by |",
+        "|---|---|---|---|---|---|",
+    ]
+    for metric in metrics():
+        used_by = ", ".join(f"`{name}`" for name in sorted(seen[metric.name]))
+        lines.append(f"| {' | '.join((*_cells(metric), used_by))} |")
     return "\n".join(lines)
+
+
+def uses() -> Mapping[str, set[str]]:
+    """The alerts and dashboards that use a metric, by its name."""
+    found: dict[str, set[str]] = {metric.name: set() for metric in metrics()}
+    asked = [(alert.name, alert.expression) for alert in ALERTS]
+    for board in BOARDS:
+        for panel in board.panels:
+            asked += [(board.uid, series.expression) for series in panel.series]
+    for name, expression in asked:
+        for metric in used(expression):
+            found[metric.name].add(name)
+    return found
 
 
 def _cells(metric: Metric) -> Iterator[str]:

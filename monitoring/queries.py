@@ -35,5 +35,5 @@ def used(expression: str) -> Iterator[Metric]:
 def placed(expression: str, matchers: str) -> str:
     """``expression`` for what ``matchers`` choose, such as ``namespace="notify"``; maybe ``""``."""
     if not matchers:
-        expression = expression.replace("{@,", "{")
-    return expression.replace(PLACE, matchers)
+        expression = expression.replace(f"{{{PLACE},", "{")
+    return expression.replace(f"{{{PLACE}", f"{{{matchers}")

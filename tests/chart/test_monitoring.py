@@ -1,11 +1,13 @@
 """The alerts as the chart installs them."""
 
+import json
 import subprocess
 from pathlib import Path
 
 import yaml
 from monitoring.alerts import ALERTS, Objective
 from monitoring.alerts import rules as rules_of
+from monitoring.dashboards import BOARDS
 from monitoring.tools import promtool
 from tests.chart.rendering import NAMESPACE, RELEASE, VALUES, parsed, render, template
 
@@ -33,12 +35,28 @@ def test_the_alerts_are_of_this_installation_and_prometheus_takes_them(tmp_path:
 
 
 def test_an_objective_of_ones_own_is_what_the_alerts_hold_to(tmp_path: Path) -> None:
-    rules = {"enabled": True, "objective": {"share": 0.999, "seconds": 60}}
+    on = {"enabled": True}
+    wanted = {"rules": on, "dashboards": on, "objective": {"share": 0.999, "seconds": 60}}
     values = tmp_path / "values.yaml"
-    values.write_text(yaml.safe_dump({"metrics": {"rules": rules}}))
-    done = template("--values", VALUES / "minimal.yaml", "--values", values)
-    spec = parsed(done.stdout).one("PrometheusRule", RELEASE)["spec"]
+    values.write_text(yaml.safe_dump({"metrics": wanted}))
+    rendered = parsed(template("--values", VALUES / "minimal.yaml", "--values", values).stdout)
+    overview = rendered.one("ConfigMap", f"{RELEASE}-dashboard-overview")["data"]
+    (text,) = overview.values()
+    assert 'le=\\"60.0\\"' in text
+    assert "/ 0.001" in text
+    spec = rendered.one("PrometheusRule", RELEASE)["spec"]
     here = f'namespace="{NAMESPACE}",release="{RELEASE}"'
     expected = rules_of(here, Objective(0.999, 60))["groups"][0]["rules"]
     (group,) = spec["groups"]
     assert [rule["expr"] for rule in group["rules"]] == [rule["expr"] for rule in expected]
+
+
+def test_grafanas_sidecar_finds_every_dashboard() -> None:
+    maps = render("minimal", "metrics.dashboards.enabled=true").of("ConfigMap")
+    found = {name: o for name, o in maps.items() if "dashboard" in name}
+    assert found.keys() == {f"{RELEASE}-dashboard-{board.uid[8:]}" for board in BOARDS}
+    for o in found.values():
+        assert o["metadata"]["labels"]["grafana_dashboard"] == "1"
+        (text,) = o["data"].values()
+        assert "@" not in text
+        assert json.loads(text)["panels"]

@@ -1,0 +1,96 @@
+"""Dashboards as they are declared: what is asked, and how it is shown. Grafana comes later.
+
+Expressions are written as in `monitoring.queries`. `RATE` stands for the window of a rate, which
+Grafana fits to the scrape's interval and to the width of a panel.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+RATE: Final = "$__rate_interval"
+
+
+class Shape(StrEnum):
+    """How a panel shows its series."""
+
+    LINES = "lines"
+    STACK = "stack"
+    NUMBER = "number"
+    HEAT = "heat"
+
+
+class Unit(StrEnum):
+    """Of what a panel's values are, in Grafana's words."""
+
+    COUNT = "short"
+    PER_SECOND = "ops"
+    SECONDS = "s"
+    SHARE = "percentunit"
+    BYTES = "bytes"
+    YES_NO = "bool_yes_no"
+    FROM_NOW = "dateTimeFromNow"
+    TIMES = "x"
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One expression; ``legend`` may name labels, such as ``{{channel}}``."""
+
+    legend: str
+    expression: str
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A question and its answer; ``width`` is of 24. Above ``alarming`` a number is red."""
+
+    title: str
+    meaning: str
+    unit: Unit
+    series: tuple[Series, ...]
+    shape: Shape = Shape.LINES
+    width: int = 12
+    alarming: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Panels that belong together."""
+
+    title: str
+    panels: tuple[Panel, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """One dashboard. ``text`` is shown at its end, as Markdown."""
+
+    uid: str
+    title: str
+    meaning: str
+    rows: tuple[Row, ...]
+    text: str = ""
+
+    @property
+    def panels(self) -> list[Panel]:
+        """All of its panels, in their order."""
+        return [panel for row in self.rows for panel in row.panels]
+
+
+def per_second(counter: str, *labels: str, of: str = "sum") -> str:
+    """How fast ``counter``, a name with matchers, rises, for each set of ``labels``.
+
+    ``of`` is "max" where every replica shows the same.
+    """
+    by = f" by ({', '.join(labels)}) " if labels else ""
+    return f"{of}{by}(rate({counter}[{RATE}]))"
+
+
+def quantile(share: float, buckets: str, *labels: str) -> str:
+    """What ``share`` of a histogram's observations stay below, for each set of ``labels``.
+
+    ``buckets`` is its name with matchers.
+    """
+    by = ", ".join(("le", *labels))
+    return f"histogram_quantile({share}, sum by ({by}) (rate({buckets}[{RATE}])))"

@@ -1,0 +1,58 @@
+"""Every panel asks for what there is, in words that Prometheus understands."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from monitoring.dashboards import BOARDS
+from monitoring.dashboards.board import RATE, Panel
+from monitoring.dashboards.grafana import FILES, documents
+from monitoring.metrics_page import uses
+from monitoring.queries import placed, used
+from monitoring.tools import promtool
+
+PANELS = [
+    pytest.param(panel, id=f"{board.uid}: {panel.title}")
+    for board in BOARDS
+    for panel in board.panels
+]
+
+
+def test_the_committed_dashboards_are_todays() -> None:
+    committed = {path.name: path.read_text() for path in FILES.glob("*.json")}
+    assert committed == documents(), "python -m monitoring.dashboards.grafana"
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_a_panel_asks_for_metrics_that_exist_and_names_labels_that_are_left(panel: Panel) -> None:
+    for series in panel.series:
+        metrics = list(used(series.expression))
+        own = {label for metric in metrics for label in metric.labels} | {"component", "pod", "le"}
+        by = re.findall(r"by \(([^)]*)\)", series.expression)
+        left = {label.strip() for group in by for label in group.split(",")} if by else own
+        assert set(re.findall(r"{{(\w+)}}", series.legend)) <= left & own
+
+
+def test_prometheus_understands_every_expression(tmp_path: Path) -> None:
+    rules = [
+        {"record": f"panel:{number}", "expr": placed(expression, "").replace(RATE, "1m")}
+        for number, expression in enumerate(
+            series.expression.replace("@in_time", "30.0").replace("@budget", "0.01")
+            for board in BOARDS
+            for panel in board.panels
+            for series in panel.series
+        )
+    ]
+    path = tmp_path / "rules.yaml"
+    path.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
+    run = subprocess.run(
+        [promtool(), "check", "rules", path], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert f"{len(rules)} rules found" in run.stdout
+
+
+def test_every_metric_is_used_by_an_alert_or_a_panel() -> None:
+    assert [name for name, users in uses().items() if not users] == []
