@@ -8,7 +8,6 @@ Reliability Workbook", chapter 5, "Multiwindow, Multi-Burn-Rate Alerts".
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +15,7 @@ from typing import Any, Final
 import yaml
 
 from monitoring.pages import DOCS, write
-from monitoring.queries import REPLICAS, placed
+from monitoring.queries import REPLICAS, hastened, placed, shorter
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +29,8 @@ class Objective:
     seconds: float = 30.0
 
 
+SECONDS: Final = "@seconds"
+
 IN_TIME, BUDGET = "@in_time", "@budget"
 """Where an objective comes in: its seconds as Prometheus writes them, and the share left over."""
 
@@ -42,13 +43,17 @@ RULES: Final = Path(__file__).parents[1] / "charts" / "fogbell" / "files" / "ale
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One rule. ``lasting`` is Prometheus' ``for``; ``summary`` may name labels of the result."""
+    """One rule. ``lasting`` is Prometheus' ``for``; ``summary`` may name labels of the result.
+
+    ``seconds`` stand in the expression where `SECONDS` is.
+    """
 
     name: str
     expression: str
     lasting: str
     severity: str
     summary: str
+    seconds: float = 0.0
 
     @property
     def runbook(self) -> str:
@@ -101,18 +106,20 @@ ALERTS: Final = (
     ),
     Alert(
         "FogbellDeliveriesOverdue",
-        f'max {REPLICAS} (fogbell_oldest_outstanding_seconds{{@,lane="transactional"}}) > 120',
+        f'max {REPLICAS} (fogbell_oldest_outstanding_seconds{{@,lane="transactional"}}) > {SECONDS}',
         "5m",
         PAGE,
         "Transactional {{ $labels.channel }} is due since {{ $value | humanizeDuration }},"
         " and nobody takes it.",
+        seconds=120,
     ),
     Alert(
         "FogbellBulkOverdue",
-        f'max {REPLICAS} (fogbell_oldest_outstanding_seconds{{@,lane="bulk"}}) > 3600',
+        f'max {REPLICAS} (fogbell_oldest_outstanding_seconds{{@,lane="bulk"}}) > {SECONDS}',
         "15m",
         TICKET,
         "Bulk {{ $labels.channel }} is due since {{ $value | humanizeDuration }}.",
+        seconds=3600,
     ),
     Alert(
         "FogbellSuccessShareLow",
@@ -147,10 +154,11 @@ ALERTS: Final = (
     ),
     Alert(
         "FogbellSweepAbsent",
-        "time() - max(fogbell_sweep_last_timestamp_seconds{@}) > 180",
+        f"time() - max(fogbell_sweep_last_timestamp_seconds{{@}}) > {SECONDS}",
         "1m",
         PAGE,
         "No sweep has ended well for {{ $value | humanizeDuration }}: nothing is tried again.",
+        seconds=180,
     ),
     Alert(
         "FogbellLeasesLost",
@@ -206,10 +214,11 @@ ALERTS: Final = (
     ),
     Alert(
         "FogbellOperatorStale",
-        "time() - max(fogbell_operator_last_resync_timestamp_seconds{@}) > 90",
+        f"time() - max(fogbell_operator_last_resync_timestamp_seconds{{@}}) > {SECONDS}",
         "2m",
         TICKET,
         "The operator has not looked at Campaigns for {{ $value | humanizeDuration }}.",
+        seconds=90,
     ),
     Alert(
         "FogbellCampaignNotReady",
@@ -220,10 +229,11 @@ ALERTS: Final = (
     ),
     Alert(
         "FogbellCampaignRunMissed",
-        "time() - max by (campaign) (fogbell_campaign_next_run_timestamp_seconds{@}) > 300",
+        f"time() - max by (campaign) (fogbell_campaign_next_run_timestamp_seconds{{@}}) > {SECONDS}",
         "1m",
         PAGE,
         "Campaign {{ $labels.campaign }} should have run {{ $value | humanizeDuration }} ago.",
+        seconds=300,
     ),
     Alert(
         "FogbellCampaignRunStuck",
@@ -243,12 +253,16 @@ ALERTS: Final = (
 )
 
 
-def rules(matchers: str, objective: Objective | None = None) -> dict[str, Any]:
+def rules(
+    matchers: str, objective: Objective | None = None, *, factor: float = 1.0
+) -> dict[str, Any]:
     """The alerts of the installation that ``matchers`` choose, as a file of Prometheus' rules has
     them.
+
+    Whoever cannot wait for hours takes a ``factor``: every duration is as many times as short.
     """
     aim = objective or Objective()
-    document = _document()
+    document = _document(factor)
     for rule in document["groups"][0]["rules"]:
         expression = rule["expr"].replace(IN_TIME, f"{aim.seconds:.1f}")
         expression = expression.replace(BUDGET, f"{1 - aim.share:.6g}")
@@ -261,19 +275,23 @@ def text() -> str:
     return yaml.safe_dump(_document(), sort_keys=False, width=1_000)
 
 
-def _document() -> dict[str, Any]:
-    return {"groups": [{"name": "fogbell", "rules": list(_rules())}]}
+def _document(factor: float = 1.0) -> dict[str, Any]:
+    shown = [_rule(alert, factor) for alert in ALERTS]
+    return {"groups": [{"name": "fogbell", "rules": shown}]}
 
 
-def _rules() -> Iterator[dict[str, Any]]:
-    for alert in ALERTS:
-        yield {
-            "alert": alert.name,
-            "expr": alert.expression,
-            "for": alert.lasting,
-            "labels": {"severity": alert.severity},
-            "annotations": {"summary": alert.summary, "runbook_url": f"{alert.runbook}.md"},
-        }
+def _rule(alert: Alert, factor: float) -> dict[str, Any]:
+    expression = alert.expression.replace(SECONDS, f"{alert.seconds / factor:g}")
+    lasting = alert.lasting
+    if factor != 1:
+        expression, lasting = hastened(expression, factor), shorter(lasting, factor)
+    return {
+        "alert": alert.name,
+        "expr": expression,
+        "for": lasting,
+        "labels": {"severity": alert.severity},
+        "annotations": {"summary": alert.summary, "runbook_url": f"{alert.runbook}.md"},
+    }
 
 
 def table() -> str:

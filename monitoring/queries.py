@@ -15,6 +15,8 @@ PLACE = "@"
 REPLICAS = "without (instance, pod, container, endpoint, job, component)"
 """What belongs to the database or the broker is the same at each replica: there is no sum of it."""
 
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_WINDOW = re.compile(r"\[(\d+[smhd])\]")
 _NAME = re.compile(r"\b(fogbell_\w+)(\{[^}]*\})?")
 
 
@@ -30,6 +32,17 @@ def used(expression: str) -> Iterator[Metric]:
         if not matchers.startswith("{" + PLACE):
             raise ValueError(f"{name} is asked for everywhere, expected {name}{{@}}: {expression}")
         yield metric
+
+
+def hastened(expression: str, factor: float) -> str:
+    """``expression`` with windows that are ``factor`` times as short, for who cannot wait."""
+    return _WINDOW.sub(lambda found: f"[{shorter(found[1], factor)}]", expression)
+
+
+def shorter(duration: str, factor: float) -> str:
+    """``duration``, such as ``5m``, divided by ``factor``; as Prometheus writes it."""
+    number, unit = int(duration[:-1]), duration[-1]
+    return f"{round(number * _SECONDS[unit] * 1000 / factor)}ms"
 
 
 def placed(expression: str, matchers: str) -> str:

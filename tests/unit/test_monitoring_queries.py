@@ -1,7 +1,7 @@
 """How expressions are placed, and which are refused."""
 
 import pytest
-from monitoring.queries import placed, used
+from monitoring.queries import hastened, placed, used
 
 HERE = 'namespace="notify"'
 
@@ -37,3 +37,9 @@ def test_the_metrics_of_an_expression_are_found() -> None:
 def test_what_asks_for_nothing_or_for_everything_is_refused(expression: str, expected: str) -> None:
     with pytest.raises(ValueError, match=expected):
         list(used(expression))
+
+
+def test_windows_are_shortened_by_one_factor() -> None:
+    expression = "rate(x{@}[1h]) / rate(x{@}[5m] offset 1d) > 60"
+    expected = "rate(x{@}[60000ms]) / rate(x{@}[5000ms] offset 1d) > 60"
+    assert hastened(expression, 60) == expected
