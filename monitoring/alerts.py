@@ -78,6 +78,12 @@ def burns(rate: float, long: str, short: str) -> str:
     return f"({late(long)}) > {allowed} and ({late(short)}) > {allowed}"
 
 
+def overdue(lane: str) -> str:
+    """Whether something of ``lane`` is past its time by too much."""
+    oldest = f'fogbell_oldest_outstanding_seconds{{@,lane="{lane}"}}'
+    return f"max {REPLICAS} ({oldest}) > {SECONDS}"
+
+
 FLOOR: Final = 0.02
 """Deliveries a second: below, a share says nothing."""
 
@@ -86,6 +92,7 @@ _DEAD = 'fogbell_deliveries_total{@,outcome="dead"}'
 _DELIVERED = 'rate(fogbell_deliveries_total{@,outcome="delivered"}[30m])'
 _FAILURES = 'sum(rate(fogbell_http_requests_total{@,code=~"5.."}[5m]))'
 _ANSWERS = "sum(rate(fogbell_http_requests_total{@}[5m]))"
+_NEXT = "max by (campaign) (fogbell_campaign_next_run_timestamp_seconds{@})"
 _UNSENT = 'sum by (campaign) (fogbell_campaign_run_deliveries{@,status=~"pending|sending"})'
 _MOVES = "sum by (campaign) (changes(fogbell_campaign_run_deliveries{@}[30m]))"
 
@@ -106,7 +113,7 @@ ALERTS: Final = (
     ),
     Alert(
         "FogbellDeliveriesOverdue",
-        f'max {REPLICAS} (fogbell_oldest_outstanding_seconds{{@,lane="transactional"}}) > {SECONDS}',
+        overdue("transactional"),
         "5m",
         PAGE,
         "Transactional {{ $labels.channel }} is due since {{ $value | humanizeDuration }},"
@@ -115,7 +122,7 @@ ALERTS: Final = (
     ),
     Alert(
         "FogbellBulkOverdue",
-        f'max {REPLICAS} (fogbell_oldest_outstanding_seconds{{@,lane="bulk"}}) > {SECONDS}',
+        overdue("bulk"),
         "15m",
         TICKET,
         "Bulk {{ $labels.channel }} is due since {{ $value | humanizeDuration }}.",
@@ -229,7 +236,7 @@ ALERTS: Final = (
     ),
     Alert(
         "FogbellCampaignRunMissed",
-        f"time() - max by (campaign) (fogbell_campaign_next_run_timestamp_seconds{{@}}) > {SECONDS}",
+        f"time() - {_NEXT} > {SECONDS}",
         "1m",
         PAGE,
         "Campaign {{ $labels.campaign }} should have run {{ $value | humanizeDuration }} ago.",
