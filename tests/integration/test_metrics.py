@@ -13,6 +13,8 @@ from fogbell_local.processes import Component
 
 Samples = Mapping[str, float]
 
+QUICKLY = {"FOGBELL_METRICS__REFRESH_SECONDS": "0.2"}
+
 
 async def scraped(component: Component) -> Samples:
     """What ``component`` serves, by name and labels as they are written."""
@@ -39,7 +41,7 @@ async def until(component: Component, expected: Samples, within: float = 20) -> 
 
 
 async def test_what_a_job_has_done_is_shown_after_its_end(ground: Ground) -> None:
-    async with System(ground) as system:
+    async with System(ground, settings=QUICKLY) as system:
         await system.post(mail("ann@example.org"))
         done = {
             "fogbell_notifications_settled_total": 1.0,
@@ -80,7 +82,7 @@ async def test_traffic_errors_and_both_servers_are_shown_as_clients_see_them(
 
 async def test_queues_show_what_waits_and_that_nobody_takes_it(ground: Ground) -> None:
     queue = "queue=email.transactional"
-    async with System(ground, retry=False) as system:
+    async with System(ground, retry=False, settings=QUICKLY) as system:
         await until(system.intake, {f"fogbell_queue_consumers,{queue}": 1})
         await system.stop(system.worker(0))
         await system.post(mail("ann@example.org"))

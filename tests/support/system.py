@@ -162,6 +162,11 @@ class System:
         self._job = await _blocking(RetryJob, window)
         self._tending = asyncio.create_task(self._tend(self._job))
 
+    @property
+    def sweeping(self) -> Component | None:
+        """Retry's window at present."""
+        return self._job.component if self._job else None
+
     async def _tend(self, job: RetryJob) -> None:
         while True:
             await asyncio.sleep(0.2)

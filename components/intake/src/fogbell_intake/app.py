@@ -114,8 +114,9 @@ async def _open(app: Starlette, settings: IntakeSettings, stack: contextlib.Asyn
     publisher.start()
     stack.push_async_callback(publisher.close)
     state.broker_connected = lambda: publisher.connected
-    _background(stack, watch_queues(publisher, servers.topology, state.metrics))
-    _background(stack, watch_sweeps(database, state.metrics.sweeps))
+    pause = settings.metrics.refresh_seconds
+    _background(stack, watch_queues(publisher, servers.topology, state.metrics.queues, pause))
+    _background(stack, watch_sweeps(database, state.metrics.sweeps, pause))
     _open_posting(app, settings, stack)
 
     state.keys = KeyRing(

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from fogbell.model.api_key import API_KEY
 from fogbell.model.status import Channel
-from fogbell.settings import Channels, Group, Settings
+from fogbell.settings import Channels, Group, MetricsSettings, Settings
 from fogbell_intake.inbox_settings import InboxSettings
 from fogbell_intake.tokens import TokenSecret
 
@@ -35,8 +35,17 @@ class HttpSettings(Group):
     """One line a request, with its route and never its path. Costs some 5 % of a busy process."""
 
 
+class IntakeMetricsSettings(MetricsSettings):
+    """Intake shows besides what belongs to no process that stays."""
+
+    refresh_seconds: float = Field(default=10, ge=0.1, le=60)
+    """Between two looks at what sweeps have left in MongoDB, and at RabbitMQ's queues."""
+
+
 class IntakeSettings(Settings):
     """Settings of the intake component."""
+
+    metrics: IntakeMetricsSettings = IntakeMetricsSettings()
 
     http: HttpSettings = HttpSettings()
 

@@ -15,9 +15,6 @@ from fogbell.store.sweep_figures import CALLBACKS, PURGED, RELEASED, SETTLED, SW
 
 Clock = Callable[[], datetime]
 
-READ_PAUSE = 10.0
-"""Seconds between two looks at what the sweeps have left."""
-
 
 class SweepCollector(Collector):
     """Shows `SweepFigures`; ages are those of the moment of the scrape.
@@ -42,12 +39,14 @@ class SweepCollector(Collector):
         yield from _families(self._figures, self._now)
 
 
-async def watch_sweeps(db: Database, sweeps: SweepCollector) -> None:
-    """Have shown what sweeps have left, until cancelled; while MongoDB is away, what was last."""
+async def watch_sweeps(db: Database, sweeps: SweepCollector, pause: float) -> None:
+    """Have shown what sweeps have left, each ``pause`` seconds; while MongoDB is away, what was
+    last.
+    """
     while True:
         with contextlib.suppress(StoreUnavailableError):
             sweeps.show(await sweep_figures.read(db), db.clock.now)
-        await asyncio.sleep(READ_PAUSE)
+        await asyncio.sleep(pause)
 
 
 def _nobody_knows() -> datetime:

@@ -1,0 +1,275 @@
+"""The proof: the whole system, real Prometheus and Alertmanager, and the faults of the runbooks.
+
+Each alert of what runs here reaches Alertmanager while its fault lasts, and is silent before; each
+expression of each panel has data; sums agree with MongoDB. The operator's are proven on a cluster.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aio_pika
+import httpx2
+import pytest
+from tests.monitoring.witness import AIM, FACTOR, HERE, MATCHERS, Witness, panels
+from tests.support.campaigns import new_run, start_pod
+from tests.support.prometheus import Watch
+from tests.support.system import Ground, System, mail
+from tests.support.waiting import eventually
+
+from fogbell_local.processes import Component
+from fogbell_local.servers import MongoServer, RabbitServer
+from fogbell_local.servers.ports import free_ports
+from fogbell_local.sink import SinkServer
+from fogbell_local.sink.server import Behaviour
+from monitoring.alerts import ALERTS, rules
+
+EXPECTED = {
+    alert.name for alert in ALERTS if "Campaign" not in alert.name and "Operator" not in alert.name
+}
+SETTINGS = {
+    "FOGBELL_PROTOCOL__EXPANSION_FAILURES": "1",
+    "FOGBELL_METRICS__REFRESH_SECONDS": "0.5",
+}
+PEOPLE = 200
+WELL = Behaviour()
+
+
+class Stage:
+    """The system, what watches it, and traffic that goes on whatever happens."""
+
+    def __init__(self, system: System, watch: Watch, witness: Witness) -> None:
+        self.system, self.watch, self.witness = system, watch, witness
+        self.accepted = 0
+
+    def scrape(self, *more: Component) -> None:
+        """Scrape all that live."""
+        alive = [c for c in self.system.started if c.program.exit_status is None]
+        retry = [self.system.sweeping] if self.system.sweeping else []
+        self.watch.watch([*alive, *retry, *more])
+
+    async def rings(self, alert: str, within: float = 60) -> None:
+        """Its fault has begun."""
+        await self.witness.until_rings(alert, within)
+
+    @contextlib.asynccontextmanager
+    async def traffic(self, pause: float = 0.1) -> AsyncIterator[None]:
+        """A mail to one person again and again, accepted or not."""
+
+        async def post(number: int) -> None:
+            body = mail(f"person{number}@example.org")
+            with contextlib.suppress(httpx2.TransportError):
+                answer = await self.system.client.post("/v1/notifications", json=body)
+                self.accepted += answer.status_code == 202
+
+        async def go_on() -> None:
+            async with asyncio.TaskGroup() as posts:
+                number = 0
+                while True:
+                    number += 1
+                    posts.create_task(post(number))
+                    await asyncio.sleep(pause)
+
+        task = asyncio.create_task(go_on())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.timeout(600)
+async def test_every_alert_rings_for_its_fault_and_every_panel_has_data(
+    own_mongo: MongoServer,
+    own_rabbit: RabbitServer,
+    mail_sink: SinkServer,
+    tmp_path: Path,
+) -> None:
+    ground = Ground(own_mongo.uri, own_rabbit.uri, "live", "live.", mail_sink, tmp_path)
+    shipped = rules(MATCHERS, AIM, factor=FACTOR)
+    with Watch(tmp_path / "watch", shipped, HERE) as watch:
+        async with System(ground, settings=SETTINGS) as system:
+            witness = Witness(watch, panels(operator=False).values())
+            stage = Stage(system, watch, witness)
+            stage.scrape()
+            async with witness.looking():
+                await sums_agree_with_mongodb(stage)
+                assert witness.rung == set()
+                async with stage.traffic():
+                    await a_relay_that_refuses_for_good(stage)
+                    await a_relay_that_is_slow(stage)
+                    await a_relay_that_is_away(stage)
+                    await a_stranger_at_the_queues(stage)
+                    await an_expansion_that_meets_a_defect(stage)
+                    await a_runner(stage, tmp_path)
+                    await workers_that_die(stage)
+                    await nobody_sweeps_and_nobody_works(stage, own_mongo, own_rabbit)
+            assert witness.rung == EXPECTED
+            assert watch.unhealthy() == []
+            named = {expression: name for name, expression in panels(operator=False).items()}
+            assert [named[expression] for expression in sorted(witness.silent)] == []
+
+
+async def sums_agree_with_mongodb(stage: Stage) -> None:
+    """What Prometheus adds up is what MongoDB has; nothing rings meanwhile."""
+    system, watch = stage.system, stage.watch
+    await system.put_recipient("ann", addresses={"email": "ann@example.org"})
+    posts = [
+        await system.post(mail(*(f"{batch}-{n}@example.org" for n in range(PEOPLE))))
+        for batch in range(3)
+    ]
+    await system.settled(*(post["id"] for post in posts))
+    delivered = await system.db.deliveries.count_documents({"status": "delivered"})
+    notifications = await system.db.notifications.count_documents({})
+    expected = {
+        'sum(fogbell_deliveries_total{outcome="delivered"})': delivered,
+        "sum(fogbell_end_to_end_seconds_count)": delivered,
+        "sum(fogbell_notifications_accepted_total)": notifications,
+        "max(fogbell_notifications_settled_total)": notifications,
+        'sum(fogbell_http_requests_total{route="/v1/notifications",code="202"})': notifications,
+        "sum(max by (status) (fogbell_outstanding))": 0,
+    }
+
+    async def told() -> dict[str, float | None]:
+        found = {}
+        for expression in expected:
+            samples = await asyncio.to_thread(watch.query, expression)
+            found[expression] = samples[0].value if samples else None
+        return found
+
+    async def agree() -> bool:
+        found = await told()
+        assert found == expected
+        return True
+
+    # What is outstanding is counted once a minute.
+    await eventually(agree, 80, 0.5)
+    assert delivered == 3 * PEOPLE
+
+
+async def a_relay_that_refuses_for_good(stage: Stage) -> None:
+    sink = stage.system.ground.sink
+    await asyncio.to_thread(sink.restart, Behaviour(refuse_fraction=1.0, refuse_code=550))
+    await stage.rings("FogbellDeliveriesDead")
+    await stage.rings("FogbellSuccessShareLow")
+    await asyncio.to_thread(sink.restart, WELL)
+
+
+async def a_relay_that_is_slow(stage: Stage) -> None:
+    sink = stage.system.ground.sink
+    await asyncio.to_thread(sink.restart, Behaviour(delay=0.8))
+    await stage.rings("FogbellObjectiveBurnsFast")
+    await stage.rings("FogbellObjectiveBurnsSlowly")
+    await asyncio.to_thread(sink.restart, WELL)
+
+
+async def a_relay_that_is_away(stage: Stage) -> None:
+    sink = stage.system.ground.sink
+    await asyncio.to_thread(sink.stop)
+    await stage.rings("FogbellBreakerOpen")
+    await asyncio.to_thread(sink.restart, WELL)
+
+
+async def a_stranger_at_the_queues(stage: Stage) -> None:
+    ground = stage.system.ground
+    async with await aio_pika.connect(ground.rabbitmq) as connection:
+        channel = await connection.channel()
+        queue = f"{ground.prefix}email.bulk"
+        await channel.default_exchange.publish(aio_pika.Message(b"hello"), queue)
+        await stage.rings("FogbellDeadLetters")
+        await (await channel.declare_queue(f"{ground.prefix}dead", passive=True)).purge()
+
+
+async def an_expansion_that_meets_a_defect(stage: Stage) -> None:
+    system = stage.system
+    # Nothing of Fogbell's would write it like that.
+    await system.db.recipients.insert_one({"_id": "broken", "groups": ["all"], "addresses": 1})
+    body: dict[str, Any] = mail() | {"audience": {"all": True}}
+    await system.post(body)
+    await stage.rings("FogbellExpansionGivenUp")
+    await system.db.recipients.delete_one({"_id": "broken"})
+
+
+async def a_runner(stage: Stage, directory: Path) -> None:
+    """What it inserts can be seen while it lives."""
+    system, port = stage.system, free_ports(1)[0]
+    for number in range(60):
+        await system.put_recipient(f"r{number}", addresses={"email": f"r{number}@example.org"})
+    environ = system.environ() | {"FOGBELL_METRICS__PORT": str(port)}
+    run = new_run(throttle={"perSecond": 10})
+    program = await asyncio.to_thread(start_pod, run, "runner", directory, environ)
+    stage.scrape(Component("campaign", "runner", program, port))
+    await eventually(lambda: program.exit_status is not None, 60, 0.1)
+    assert program.exit_status == 0, program.tail()
+    stage.scrape()
+
+
+async def workers_that_die(stage: Stage) -> None:
+    """Again and again, while they send."""
+    system = stage.system
+    await asyncio.to_thread(system.ground.sink.restart, Behaviour(delay=0.5))
+    killing = asyncio.create_task(_kill_again_and_again(stage))
+    try:
+        await stage.rings("FogbellLeasesLost", 120)
+    finally:
+        killing.cancel()
+        await asyncio.gather(killing, return_exceptions=True)
+    await asyncio.to_thread(system.ground.sink.restart, WELL)
+
+
+async def _kill_again_and_again(stage: Stage) -> None:
+    system = stage.system
+    while True:
+        worker = await system.add_worker()
+        stage.scrape()
+        for other in system.started:
+            if other.name == "worker" and other is not worker:
+                await system.kill(other)
+        stage.scrape()
+        await asyncio.sleep(4)
+
+
+async def nobody_sweeps_and_nobody_works(
+    stage: Stage, mongodb: MongoServer, rabbitmq: RabbitServer
+) -> None:
+    """Meanwhile, intake has to do with servers that are slow, or away."""
+    system = stage.system
+    await system.post(mail(*(f"late{n}@example.org" for n in range(50))))
+    for component in system.started:
+        if component.name == "worker":
+            await system.stop(component)
+    await stage.rings("FogbellNoConsumers")
+    await system.stop_retry()
+    stage.scrape()
+    await stage.rings("FogbellSweepAbsent")
+    await stage.rings("FogbellDeliveriesOverdue")
+    await _freeze_until(stage, mongodb, "FogbellIntakeSlow", frozen=2.0, thawed=0.3)
+    await _freeze_until(stage, mongodb, "FogbellIntakeFails", frozen=30.0, thawed=0.0)
+    await asyncio.to_thread(rabbitmq.kill)
+    await stage.rings("FogbellRabbitmqAway")
+    await stage.rings("FogbellPublishFails")
+    await asyncio.to_thread(rabbitmq.restart)
+    await stage.rings("FogbellBulkOverdue", 120)
+
+
+async def _freeze_until(
+    stage: Stage, mongodb: MongoServer, alert: str, *, frozen: float, thawed: float
+) -> None:
+    """Freeze MongoDB, for so many seconds at a time, until ``alert`` rings."""
+
+    async def pulses() -> None:
+        while True:
+            await asyncio.to_thread(mongodb.freeze)
+            await asyncio.sleep(frozen)
+            await asyncio.to_thread(mongodb.thaw)
+            await asyncio.sleep(thawed)
+
+    task = asyncio.create_task(pulses())
+    try:
+        await stage.rings(alert, 60)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await asyncio.to_thread(mongodb.thaw)

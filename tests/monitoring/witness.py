@@ -1,0 +1,83 @@
+"""Who watches while faults happen: which alerts have rung, and which expressions have had data."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable
+
+from tests.support.prometheus import Watch
+from tests.support.waiting import eventually
+
+from monitoring.alerts import Objective
+from monitoring.dashboards import BOARDS
+from monitoring.dashboards.board import RATE
+from monitoring.queries import hastened, placed
+
+FACTOR = 60
+"""Every duration of alerts and panels is so many times as short: minutes are seconds."""
+
+HERE = {"namespace": "notify", "release": "fogbell"}
+MATCHERS = ",".join(f'{name}="{value}"' for name, value in HERE.items())
+AIM = Objective(share=0.99, seconds=0.5)
+PAUSE = 0.5
+
+
+def panels(*, operator: bool) -> dict[str, str]:
+    """Each expression of each panel as it is asked for here, by where it stands; the ``operator``'s
+    or all others.
+    """
+    return {
+        f"{board.title}, {panel.title}, {number}": _asked(series.expression)
+        for board in BOARDS
+        for panel in board.panels
+        for number, series in enumerate(panel.series)
+        if _of_operator(series.expression) == operator
+    }
+
+
+def _asked(expression: str) -> str:
+    filled = expression.replace("@in_time", f"{AIM.seconds}").replace("@budget", f"{1 - AIM.share}")
+    return placed(hastened(filled, FACTOR), MATCHERS).replace(RATE, "5s")
+
+
+def _of_operator(expression: str) -> bool:
+    own = ("fogbell_operator_", "fogbell_campaign_")
+    return any(word in expression for word in own) and "run_inserted" not in expression
+
+
+class Witness:
+    """Looks again and again. ``rung`` are alerts, ``silent`` expressions without data so far."""
+
+    def __init__(self, watch: Watch, expressions: Iterable[str]) -> None:
+        self._watch = watch
+        self.rung: set[str] = set()
+        self.silent = set(expressions)
+
+    async def until_rings(self, alert: str, within: float) -> None:
+        """Wait until ``alert`` has reached Alertmanager. Raises AssertionError."""
+
+        def rings() -> bool:
+            assert alert in self.rung, f"{alert} has not rung, but {sorted(self.rung)}"
+            return True
+
+        await eventually(rings, within, PAUSE / 5)
+
+    async def look(self) -> None:
+        """Once."""
+        self.rung |= await asyncio.to_thread(self._watch.alerts)
+        for expression in sorted(self.silent):
+            if await asyncio.to_thread(self._watch.query, expression):
+                self.silent.discard(expression)
+
+    @contextlib.asynccontextmanager
+    async def looking(self) -> AsyncIterator[None]:
+        """Look again and again while the block runs; what fails in it fails the block."""
+
+        async def for_ever() -> None:
+            while True:
+                await self.look()
+                await asyncio.sleep(PAUSE)
+
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(for_ever())
+            yield
+            task.cancel()

@@ -1,0 +1,145 @@
+"""Real Prometheus and Alertmanager, as child processes that scrape what a test has started."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx2
+import yaml
+from monitoring.tools import alertmanager, prometheus
+
+from fogbell_local.processes import Component
+from fogbell_local.servers.ports import free_ports
+from fogbell_local.servers.process import GuardedProcess
+
+HOST = "127.0.0.1"
+START_SECONDS = 30.0
+EVERY = "1s"
+"""How often it scrapes and judges."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One series of an answer, at one moment."""
+
+    labels: Mapping[str, str]
+    value: float
+
+
+class Watch:
+    """Prometheus and Alertmanager; use it in a ``with`` statement. Methods block.
+
+    ``rules`` is a file's content; every target has ``labels``.
+    """
+
+    def __init__(
+        self, directory: Path, rules: Mapping[str, Any], labels: Mapping[str, str]
+    ) -> None:
+        directory.mkdir(parents=True)
+        self._directory, self._labels = directory, labels
+        port, self._alerts_port, gossip = free_ports(3)
+        self._targets = directory / "targets.json"
+        self.watch([])
+        (directory / "rules.yaml").write_text(yaml.safe_dump(dict(rules)))
+        (directory / "prometheus.yaml").write_text(yaml.safe_dump(self._configuration()))
+        route = {"receiver": "nobody", "group_wait": "0s", "group_interval": "1s"}
+        nobody = {"route": route, "receivers": [{"name": "nobody"}]}
+        (directory / "alertmanager.yaml").write_text(yaml.safe_dump(nobody))
+        self._alertmanager = GuardedProcess(
+            [
+                str(alertmanager()),
+                f"--config.file={directory / 'alertmanager.yaml'}",
+                f"--storage.path={directory / 'alertmanager'}",
+                f"--web.listen-address={HOST}:{self._alerts_port}",
+                f"--cluster.listen-address={HOST}:{gossip}",
+            ],
+            directory / "alertmanager.log",
+        )
+        self._prometheus = GuardedProcess(
+            [
+                str(prometheus()),
+                f"--config.file={directory / 'prometheus.yaml'}",
+                f"--storage.tsdb.path={directory / 'data'}",
+                f"--web.listen-address={HOST}:{port}",
+            ],
+            directory / "prometheus.log",
+        )
+        self._http = httpx2.Client(base_url=f"http://{HOST}:{port}", trust_env=False)
+        self._bell = httpx2.Client(base_url=f"http://{HOST}:{self._alerts_port}", trust_env=False)
+        self._prometheus.wait_until(lambda: _ready(self._http), START_SECONDS, "Prometheus")
+        self._alertmanager.wait_until(lambda: _ready(self._bell), START_SECONDS, "Alertmanager")
+
+    def watch(self, components: Iterable[Component]) -> None:
+        """Scrape these from now on."""
+        groups = [
+            {
+                "targets": [f"{HOST}:{component.port}"],
+                "labels": {
+                    **self._labels,
+                    "component": component.name,
+                    "pod": component.label,
+                },
+            }
+            for component in components
+        ]
+        draft = self._targets.with_suffix(".draft")
+        draft.write_text(json.dumps(groups))
+        draft.rename(self._targets)
+
+    def query(self, expression: str) -> list[Sample]:
+        """What ``expression`` is now. Raises AssertionError where Prometheus refuses it."""
+        answer = self._http.get("/api/v1/query", params={"query": expression})
+        document = answer.json()
+        assert document["status"] == "success", f"{document.get('error')}: {expression}"
+        result = document["data"]["result"]
+        return [Sample(one["metric"], float(one["value"][1])) for one in result]
+
+    def alerts(self) -> set[str]:
+        """The names of the alerts that have reached Alertmanager and ring."""
+        rung = self._bell.get("/api/v2/alerts").raise_for_status().json()
+        return {alert["labels"]["alertname"] for alert in rung}
+
+    def unhealthy(self) -> list[str]:
+        """Rules that could not be evaluated, with the error."""
+        groups = self._http.get("/api/v1/rules").raise_for_status().json()["data"]["groups"]
+        rules = [rule for group in groups for rule in group["rules"]]
+        return [f"{r['name']}: {r.get('lastError')}" for r in rules if r["health"] == "err"]
+
+    def close(self) -> None:
+        """End both."""
+        self._http.close()
+        self._bell.close()
+        self._prometheus.kill()
+        self._alertmanager.kill()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _configuration(self) -> dict[str, Any]:
+        return {
+            "global": {"scrape_interval": EVERY, "evaluation_interval": EVERY},
+            "rule_files": [str(self._directory / "rules.yaml")],
+            "alerting": {
+                "alertmanagers": [
+                    {"static_configs": [{"targets": [f"{HOST}:{self._alerts_port}"]}]}
+                ]
+            },
+            "scrape_configs": [
+                {"job_name": "fogbell", "file_sd_configs": [{"files": [str(self._targets)]}]}
+            ],
+        }
+
+
+def _ready(http: httpx2.Client) -> bool:
+    try:
+        return http.get("/-/ready").is_success
+    except httpx2.TransportError:
+        return False
