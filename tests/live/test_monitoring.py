@@ -13,7 +13,8 @@ from typing import Any
 import aio_pika
 import httpx2
 import pytest
-from tests.monitoring.witness import AIM, FACTOR, HERE, MATCHERS, Witness, panels
+from monitoring.alerts import ALERTS, rules
+from tests.live.witness import AIM, FACTOR, HERE, MATCHERS, Witness, panels
 from tests.support.campaigns import new_run, start_pod
 from tests.support.prometheus import Watch
 from tests.support.system import Ground, System, mail
@@ -24,7 +25,6 @@ from fogbell_local.servers import MongoServer, RabbitServer
 from fogbell_local.servers.ports import free_ports
 from fogbell_local.sink import SinkServer
 from fogbell_local.sink.server import Behaviour
-from monitoring.alerts import ALERTS, rules
 
 EXPECTED = {
     alert.name for alert in ALERTS if "Campaign" not in alert.name and "Operator" not in alert.name

@@ -4,13 +4,12 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable
 
-from tests.support.prometheus import Watch
-from tests.support.waiting import eventually
-
 from monitoring.alerts import Objective
 from monitoring.dashboards import BOARDS
 from monitoring.dashboards.board import RATE
 from monitoring.queries import hastened, placed
+from tests.support.prometheus import Watch
+from tests.support.waiting import eventually
 
 FACTOR = 60
 """Every duration of alerts and panels is so many times as short: minutes are seconds."""
