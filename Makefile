@@ -6,8 +6,7 @@
 #   make crash    every component dies before and after each step of the protocol
 #   make chaos    servers, processes and network broken under load by a seed's plan, and an account:
 #                 CHAOS_MINUTES=20 CHAOS_SEED=7 for a longer one, or the same again
-#   make e2e      the alerts and dashboards on real faults, then the tests on a real Kubernetes, which
-#                 is built and started if there is none
+#   make e2e      the tests on a real Kubernetes, which is built and started if there is none
 #   make cluster  a real Kubernetes on this machine, to use; make cluster-images gives it Fogbell's
 #                 images, make cluster-down removes it
 #   make bench    Fogbell and its peers on the same work; make bench-growth the rows that grow
@@ -96,9 +95,8 @@ cluster-down: $(VENV)/.cluster
 	$(BIN)/python -m tests.cluster.harness down
 
 e2e: $(VENV)/.cluster
-	$(BIN)/fogbell servers install
 	$(BIN)/python -m tests.cluster.harness prepare
-	$(BIN)/pytest tests/live tests/cluster
+	$(BIN)/pytest tests/cluster
 
 COMPILE := $(VENV)/lock/bin/uv pip compile --universal --generate-hashes --no-emit-index-url --quiet \
 	--python-version 3.11
