@@ -9,7 +9,7 @@ import contextlib
 import json
 import os
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -82,8 +82,12 @@ class Place:
     directory: Path
 
     @contextlib.contextmanager
-    def operator(self, kubeconfig: Path | None = None, **settings: str) -> Iterator[Component]:
-        """One that runs, as an administrator unless ``kubeconfig`` says otherwise."""
+    def operator(
+        self, kubeconfig: Path | None = None, how: Sequence[str] = ("-m",), **settings: str
+    ) -> Iterator[Component]:
+        """One that runs, as an administrator unless ``kubeconfig`` says otherwise; ``how`` is as
+        for `fogbell_local.processes.start`.
+        """
         template = self.directory / "runner.yaml"
         template.write_text(yaml.safe_dump(POD))
         (port,) = free_ports(1)
@@ -102,7 +106,7 @@ class Place:
             **settings,
         }
         label = f"operator-{uuid.uuid4().hex[:6]}"
-        component = start("operator", label, environment, port, self.directory)
+        component = start("operator", label, environment, port, self.directory, how=how)
         try:
             yield component
         finally:

@@ -69,7 +69,7 @@ def test_a_change_that_a_policy_forbids_holds_what_stood_before(place: Place, ad
         place.campaign("moved")
         admin.apply(*objects)
         try:
-            wait_until("the policy", lambda: _denied(place), 30)
+            wait_until("the policy", lambda: denied(place), 30)
             place.kube.apply(document("moved", schedule=FORBIDDEN_LINE))
             ready = condition(place.until("moved", "Ready", "False", "CronJobRefused"), "Ready")
             assert "not at four" in ready["message"]
@@ -80,7 +80,7 @@ def test_a_change_that_a_policy_forbids_holds_what_stood_before(place: Place, ad
                 admin.delete(made["kind"], made["metadata"]["name"])
 
 
-def _denied(place: Place) -> bool:
+def denied(place: Place) -> bool:
     """Whether the API server holds to the policy already."""
     line = f"--schedule={FORBIDDEN_LINE}"
     try:
