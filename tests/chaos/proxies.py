@@ -3,7 +3,8 @@
 Source of paths and toxics: Toxiproxy's README, "HTTP API" and "Toxics".
 """
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -23,16 +24,10 @@ STREAMS = ("upstream", "downstream")
 class Proxy:
     """What stands before one server. ``port`` is where it listens. All methods block."""
 
-    http: httpx2.Client
+    proxies: "Proxies"
     name: str
     port: int
     server_port: int
-
-    def stand(self) -> None:
-        """Begin to listen."""
-        listen, upstream = (f"{HOST}:{port}" for port in (self.port, self.server_port))
-        body = {"name": self.name, "listen": listen, "upstream": upstream}
-        self.http.post("/proxies", json=body).raise_for_status()
 
     def slow(self, milliseconds: int) -> None:
         """Everything arrives late, both ways, by so much and up to a third more or less."""
@@ -48,49 +43,60 @@ class Proxy:
 
     def heal(self) -> None:
         """As if nothing had been; what was silent is closed."""
-        toxics = self.http.get(f"/proxies/{self.name}/toxics").raise_for_status().json()
-        for toxic in toxics:
-            self.http.delete(f"/proxies/{self.name}/toxics/{toxic['name']}").raise_for_status()
+        toxics = self.proxies.ask("GET", f"/proxies/{self.name}/toxics")
+        for toxic in toxics or []:
+            self.proxies.ask("DELETE", f"/proxies/{self.name}/toxics/{toxic['name']}")
 
     def _poison(self, kind: str, streams: Sequence[str] = STREAMS, **attributes: int) -> None:
-        try:
-            self._add(kind, streams, attributes)
-        except httpx2.TimeoutException:
-            # It waits for a connection to pass on what it holds before it puts a toxic on it: for
-            # ever, where nobody takes that, or the connection breaks at this moment.
-            self._renew()
-            self._add(kind, streams, attributes)
-
-    def _add(self, kind: str, streams: Sequence[str], attributes: Mapping[str, int]) -> None:
+        renewed = self.proxies.renewed
         for stream in streams:
             toxic = {"name": f"{kind}-{stream}", "type": kind, "stream": stream}
-            body: dict[str, Any] = {**toxic, "toxicity": 1.0, "attributes": attributes}
-            self.http.post(f"/proxies/{self.name}/toxics", json=body).raise_for_status()
-
-    def _renew(self) -> None:
-        """Cut all connections, and stand there anew."""
-        self.http.delete(f"/proxies/{self.name}").raise_for_status()
-        self.stand()
+            body = {**toxic, "toxicity": 1.0, "attributes": attributes}
+            self.proxies.ask("POST", f"/proxies/{self.name}/toxics", body)
+        if self.proxies.renewed != renewed:  # the first may be forgotten
+            self.heal()
+            self._poison(kind, streams, **attributes)
 
 
 class Proxies:
-    """One Toxiproxy, as a child process. Close it, or use it in a ``with`` statement."""
+    """One Toxiproxy, as a child process. Close it, or use it in a ``with`` statement.
+
+    It may stand still for good: before it puts a toxic on a connection it waits for that to pass on
+    what it holds, and nobody may take it, or the connection may break at that moment. Then it is
+    started anew, which cuts every connection and forgets every toxic, and is asked again.
+    """
 
     def __init__(self, program: Path, directory: Path, patience: float = 10.0) -> None:
         """``patience`` is in seconds: how long a change may take."""
         directory.mkdir(parents=True, exist_ok=True)
-        port = free_ports(1)[0]
-        command = [str(program), "-host", HOST, "-port", str(port)]
-        self._process = GuardedProcess(command, directory / "toxiproxy.log")
-        url = f"http://{HOST}:{port}"
-        self._http = httpx2.Client(base_url=url, trust_env=False, timeout=patience)
-        self._process.wait_until(self._answers, START_SECONDS, "Toxiproxy")
+        self._port = free_ports(1)[0]
+        self._command = [str(program), "-host", HOST, "-port", str(self._port)]
+        self._log = directory / "toxiproxy.log"
+        self._patience = patience
+        self._stood: list[Proxy] = []
+        self._one = threading.Lock()
+        self.renewed = 0
+        self._begin()
 
     def before(self, name: str, server_port: int) -> Proxy:
         """A proxy before the server that listens on ``server_port``."""
-        proxy = Proxy(self._http, name, free_ports(1)[0], server_port)
-        proxy.stand()
+        proxy = Proxy(self, name, free_ports(1)[0], server_port)
+        self._stand(proxy)
+        self._stood.append(proxy)
         return proxy
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        """What Toxiproxy answers, which is started anew where it does not.
+
+        Raises `httpx2.HTTPError`.
+        """
+        with self._one:
+            try:
+                return self._asked(method, path, body)
+            except httpx2.TimeoutException:
+                self._renew()
+            # There is nothing to take away any more.
+            return None if method == "DELETE" else self._asked(method, path, body)
 
     def close(self) -> None:
         """End it."""
@@ -104,6 +110,29 @@ class Proxies:
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
         self.close()
+
+    def _begin(self) -> None:
+        self._process = GuardedProcess(self._command, self._log)
+        url = f"http://{HOST}:{self._port}"
+        self._http = httpx2.Client(base_url=url, trust_env=False, timeout=self._patience)
+        self._process.wait_until(self._answers, START_SECONDS, "Toxiproxy")
+
+    def _renew(self) -> None:
+        self.close()
+        self._begin()
+        for proxy in self._stood:
+            self._stand(proxy)
+        self.renewed += 1
+
+    def _stand(self, proxy: Proxy) -> None:
+        listen, upstream = (f"{HOST}:{port}" for port in (proxy.port, proxy.server_port))
+        body = {"name": proxy.name, "listen": listen, "upstream": upstream}
+        self._asked("POST", "/proxies", body)
+
+    def _asked(self, method: str, path: str, body: object = None) -> Any:
+        answer = self._http.request(method, path, json=body)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
 
     def _answers(self) -> bool:
         try:

@@ -47,6 +47,7 @@ async def test_a_connection_that_takes_nothing_does_not_hold_a_fault_up(
         stuck, first = await asyncio.open_connection(HOST, proxy.port, limit=1)
         await asyncio.wait_for(flood.stuck.wait(), 20)
         await asyncio.to_thread(proxy.silence)
+        assert proxies.renewed == 1
         with pytest.raises(asyncio.IncompleteReadError):
             await stuck.readexactly(1 << 40)  # it was cut
         silent, second = await asyncio.open_connection(HOST, proxy.port)
