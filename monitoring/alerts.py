@@ -15,7 +15,7 @@ from typing import Any, Final
 import yaml
 
 from monitoring.pages import DOCS, write
-from monitoring.queries import REPLICAS, hastened, placed, shorter
+from monitoring.queries import hastened, placed, shorter
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,8 @@ RULES: Final = Path(__file__).parents[1] / "charts" / "fogbell" / "files" / "ale
 class Alert:
     """One rule. ``lasting`` is Prometheus' ``for``; ``summary`` may name labels of the result.
 
-    ``seconds`` stand in the expression where `SECONDS` is.
+    ``seconds`` stand in the expression where `SECONDS` is. An ``operator``'s alert is about
+    Campaigns: where there is none, it is left out.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Alert:
     severity: str
     summary: str
     seconds: float = 0.0
+    operator: bool = False
 
     @property
     def runbook(self) -> str:
@@ -62,62 +64,98 @@ class Alert:
         return words.removeprefix("-fogbell-")
 
 
+def arrivals(window: str) -> str:
+    """Transactional deliveries that arrived, a second."""
+    return f'sum(rate(fogbell_end_to_end_seconds_count{{@,lane="transactional"}}[{window}]))'
+
+
+def in_time(window: str) -> str:
+    """Those of them that were not late."""
+    buckets = f'fogbell_end_to_end_seconds_bucket{{@,lane="transactional",le="{IN_TIME}"}}'
+    return f"sum(rate({buckets}[{window}]))"
+
+
 def late(window: str) -> str:
     """The share of transactional deliveries that arrived late."""
-    arrived = f'sum(rate(fogbell_end_to_end_seconds_count{{@,lane="transactional"}}[{window}]))'
-    in_time = (
-        "sum(rate(fogbell_end_to_end_seconds_bucket"
-        f'{{@,lane="transactional",le="{IN_TIME}"}}[{window}]))'
-    )
-    return f"1 - {in_time} / {arrived}"
+    return f"1 - {in_time(window)} / {arrivals(window)}"
 
 
 def burns(rate: float, long: str, short: str) -> str:
-    """Whether the objective's budget burns ``rate`` times as fast as it may, still now."""
+    """Whether the objective's budget burns ``rate`` times as fast as it may, still now.
+
+    One late mail of three says nothing: `FLOOR` of them a second have to be late.
+    """
     allowed = f"{rate} * {BUDGET}"
-    return f"({late(long)}) > {allowed} and ({late(short)}) > {allowed}"
+    many = f"({arrivals(short)} - {in_time(short)}) > {FLOOR}"
+    return f"({late(long)}) > {allowed} and ({late(short)}) > {allowed} and {many}"
 
 
 def overdue(lane: str) -> str:
     """Whether something of ``lane`` is past its time by too much."""
     oldest = f'fogbell_oldest_outstanding_seconds{{@,lane="{lane}"}}'
-    return f"max {REPLICAS} ({oldest}) > {SECONDS}"
+    return f"max by (channel) ({oldest}) > {SECONDS}"
+
+
+def share_low(channels: str) -> str:
+    """Whether too much of what ends in ``channels``, a matcher, is dead, and enough ends."""
+    dead = f'sum by (channel) (rate(fogbell_deliveries_total{{@,outcome="dead",{channels}}}[30m]))'
+    ended = (
+        "sum by (channel) (rate(fogbell_deliveries_total"
+        f'{{@,outcome=~"delivered|dead",{channels}}}[30m]))'
+    )
+    return f"1 - {dead} / {ended} < 0.95 and {ended} > {FLOOR}"
 
 
 FLOOR: Final = 0.02
 """Deliveries a second: below, a share says nothing."""
 
-_SETTLED = 'rate(fogbell_deliveries_total{@,outcome=~"delivered|dead"}[30m])'
-_DEAD = 'fogbell_deliveries_total{@,outcome="dead"}'
-_DELIVERED = 'rate(fogbell_deliveries_total{@,outcome="delivered"}[30m])'
+_PEOPLE, _RECEIVERS = 'channel!="webhook"', 'channel="webhook"'
 _FAILURES = 'sum(rate(fogbell_http_requests_total{@,code=~"5.."}[5m]))'
 _ANSWERS = "sum(rate(fogbell_http_requests_total{@}[5m]))"
-_NEXT = "max by (campaign) (fogbell_campaign_next_run_timestamp_seconds{@})"
-_UNSENT = 'sum by (campaign) (fogbell_campaign_run_deliveries{@,status=~"pending|sending"})'
+_UNSENT = 'sum by (campaign) (fogbell_campaign_run_deliveries{@,status=~"pending|sending"}%s)'
 _MOVES = "sum by (campaign) (changes(fogbell_campaign_run_deliveries{@}[30m]))"
+_BREAKER = "max by (channel, provider) (fogbell_provider_breaker_open{@})"
+_TRIES = "sum by (channel, provider) (increase(fogbell_attempts_failed_total{@}[10m]))"
+_DONE = (
+    'sum by (channel, provider) (increase(fogbell_deliveries_total{@,outcome="delivered"}[10m]))'
+)
+_DEAD = 'fogbell_deliveries_total{@,outcome="dead"}'
+_UNSUCCESSFUL = (
+    "sum by (channel) (increase(fogbell_deliveries_total"
+    f'{{@,outcome=~"failed|dead",{_PEOPLE}}}[15m]))'
+)
+_SUCCESSFUL = 'sum by (channel) (increase(fogbell_deliveries_total{@,outcome="delivered"}[15m]))'
 
 ALERTS: Final = (
     Alert(
         "FogbellObjectiveBurnsFast",
-        f"{burns(14.4, '1h', '5m')}",
+        burns(14.4, "1h", "5m"),
         "2m",
         PAGE,
         "Transactional deliveries are late: at this rate a month's budget is gone in two days.",
     ),
     Alert(
         "FogbellObjectiveBurnsSlowly",
-        f"{burns(3, '1d', '2h')}",
+        burns(3, "1d", "2h"),
         "15m",
         TICKET,
         "Transactional deliveries are late: at this rate a month's budget is gone in ten days.",
+    ),
+    Alert(
+        "FogbellNobodyClaims",
+        "sum by (channel) (max by (channel, lane) (increase(fogbell_sweep_unclaimed_total"
+        '{@,lane="transactional"}[10m]))) > 0',
+        "5m",
+        PAGE,
+        "Transactional {{ $labels.channel }} waits, and no worker takes it up.",
     ),
     Alert(
         "FogbellDeliveriesOverdue",
         overdue("transactional"),
         "5m",
         PAGE,
-        "Transactional {{ $labels.channel }} is due since {{ $value | humanizeDuration }},"
-        " and nobody takes it.",
+        "Transactional {{ $labels.channel }} is due since {{ $value | humanizeDuration }}, and is"
+        " not given to any worker.",
         seconds=120,
     ),
     Alert(
@@ -129,12 +167,25 @@ ALERTS: Final = (
         seconds=3600,
     ),
     Alert(
+        "FogbellNothingDelivered",
+        f"{_UNSUCCESSFUL} >= 5 unless {_SUCCESSFUL} > 0",
+        "5m",
+        PAGE,
+        "Nothing of {{ $labels.channel }} is delivered, and {{ $value | humanize }} tries failed.",
+    ),
+    Alert(
         "FogbellSuccessShareLow",
-        f"sum by (channel) ({_DELIVERED}) / sum by (channel) ({_SETTLED}) < 0.95"
-        f" and sum by (channel) ({_SETTLED}) > {FLOOR}",
+        share_low(_PEOPLE),
         "10m",
         PAGE,
         "Only {{ $value | humanizePercentage }} of {{ $labels.channel }} is delivered.",
+    ),
+    Alert(
+        "FogbellWebhooksDie",
+        share_low(_RECEIVERS),
+        "10m",
+        TICKET,
+        "Only {{ $value | humanizePercentage }} of webhooks is taken.",
     ),
     Alert(
         "FogbellDeliveriesDead",
@@ -146,15 +197,15 @@ ALERTS: Final = (
     ),
     Alert(
         "FogbellDeadLetters",
-        f'max {REPLICAS} (fogbell_queue_messages{{@,queue="dead"}}) > 0',
+        'max(fogbell_queue_messages{@,queue="dead"}) > 0',
         "5m",
         TICKET,
         "{{ $value }} messages that no worker can read.",
     ),
     Alert(
         "FogbellNoConsumers",
-        f'max {REPLICAS} (fogbell_queue_messages{{@,queue!="dead"}}) > 0'
-        f' and max {REPLICAS} (fogbell_queue_consumers{{@,queue!="dead"}}) == 0',
+        'max by (queue) (fogbell_queue_messages{@,queue!="dead"}) > 0'
+        ' and max by (queue) (fogbell_queue_consumers{@,queue!="dead"}) == 0',
         "3m",
         PAGE,
         "{{ $value }} messages wait in {{ $labels.queue }}, and no worker takes them.",
@@ -168,9 +219,23 @@ ALERTS: Final = (
         seconds=180,
     ),
     Alert(
+        "FogbellNothingKnown",
+        "absent(fogbell_sweep_last_timestamp_seconds{@})",
+        "5m",
+        PAGE,
+        "Intake is not there or is not scraped, or no sweep has ever ended well: most alerts are"
+        " blind.",
+    ),
+    Alert(
+        "FogbellWorkersAbsent",
+        'absent(fogbell_build_info{@,component="worker"})',
+        "5m",
+        PAGE,
+        "There is no worker, or it is not scraped: nothing is sent.",
+    ),
+    Alert(
         "FogbellLeasesLost",
-        f'max {REPLICAS} (increase(fogbell_sweep_released_total{{@,reason="lease_expired"}}[15m]))'
-        " > 0",
+        'max(increase(fogbell_sweep_released_total{@,reason="lease_expired"}[15m])) > 0',
         "30m",
         TICKET,
         "Workers die or hang again and again: each time some duplicates are possible.",
@@ -193,10 +258,10 @@ ALERTS: Final = (
     ),
     Alert(
         "FogbellRabbitmqAway",
-        'max(fogbell_rabbitmq_connected{@,connection="publisher"}) == 0',
+        'max by (component) (fogbell_rabbitmq_connected{@,connection="publisher"}) == 0',
         "2m",
         PAGE,
-        "No component reaches RabbitMQ: posts are accepted, and wait.",
+        "{{ $labels.component }} does not reach RabbitMQ: what it publishes waits.",
     ),
     Alert(
         "FogbellPublishFails",
@@ -207,7 +272,7 @@ ALERTS: Final = (
     ),
     Alert(
         "FogbellBreakerOpen",
-        "max by (channel, provider) (fogbell_provider_breaker_open{@}) == 1",
+        f"{_BREAKER} == 1 and {_TRIES} > 0 unless {_DONE} > 0",
         "5m",
         PAGE,
         "{{ $labels.provider }} ({{ $labels.channel }}) fails, and is left alone.",
@@ -221,11 +286,21 @@ ALERTS: Final = (
     ),
     Alert(
         "FogbellOperatorStale",
-        f"time() - max(fogbell_operator_last_resync_timestamp_seconds{{@}}) > {SECONDS}",
+        "time() - max(max_over_time(fogbell_operator_last_resync_timestamp_seconds{@}[30m]))"
+        f" > {SECONDS}",
         "2m",
         TICKET,
-        "The operator has not looked at Campaigns for {{ $value | humanizeDuration }}.",
+        "The operator has not looked at all Campaigns for {{ $value | humanizeDuration }}.",
         seconds=90,
+        operator=True,
+    ),
+    Alert(
+        "FogbellOperatorAbsent",
+        "absent_over_time(fogbell_operator_last_resync_timestamp_seconds{@}[10m])",
+        "5m",
+        TICKET,
+        "There is no operator, or it is not scraped: Campaigns are not looked after.",
+        operator=True,
     ),
     Alert(
         "FogbellCampaignNotReady",
@@ -233,22 +308,26 @@ ALERTS: Final = (
         "5m",
         TICKET,
         "Campaign {{ $labels.campaign }} will not run.",
+        operator=True,
     ),
     Alert(
         "FogbellCampaignRunMissed",
-        f"time() - {_NEXT} > {SECONDS}",
+        f"max by (campaign) (fogbell_campaign_run_overdue_seconds{{@}}) > {SECONDS}",
         "1m",
         PAGE,
-        "Campaign {{ $labels.campaign }} should have run {{ $value | humanizeDuration }} ago.",
-        seconds=300,
+        "Campaign {{ $labels.campaign }} should have begun a run"
+        " {{ $value | humanizeDuration }} ago.",
+        seconds=120,
+        operator=True,
     ),
     Alert(
         "FogbellCampaignRunStuck",
-        f"{_UNSENT} > 0 and {_MOVES} == 0",
+        f"{_UNSENT % ''} > 0 and {_UNSENT % ' offset 30m'} > 0 and {_MOVES} == 0",
         "5m",
         PAGE,
         "{{ $value }} deliveries of Campaign {{ $labels.campaign }} wait, and none has moved for"
         " half an hour.",
+        operator=True,
     ),
     Alert(
         "FogbellCampaignRunFailed",
@@ -256,6 +335,7 @@ ALERTS: Final = (
         "1m",
         TICKET,
         "The last run of Campaign {{ $labels.campaign }} did not go well.",
+        operator=True,
     ),
 )
 
@@ -270,10 +350,11 @@ def rules(
     """
     aim = objective or Objective()
     document = _document(factor)
-    for rule in document["groups"][0]["rules"]:
-        expression = rule["expr"].replace(IN_TIME, f"{aim.seconds:.1f}")
-        expression = expression.replace(BUDGET, f"{1 - aim.share:.6g}")
-        rule["expr"] = placed(expression, matchers)
+    for group in document["groups"]:
+        for rule in group["rules"]:
+            expression = rule["expr"].replace(IN_TIME, f"{aim.seconds:.1f}")
+            expression = expression.replace(BUDGET, f"{1 - aim.share:.6g}")
+            rule["expr"] = placed(expression, matchers)
     return document
 
 
@@ -283,8 +364,13 @@ def text() -> str:
 
 
 def _document(factor: float = 1.0) -> dict[str, Any]:
-    shown = [_rule(alert, factor) for alert in ALERTS]
-    return {"groups": [{"name": "fogbell", "rules": shown}]}
+    groups = {"fogbell": False, "fogbell-operator": True}
+    return {
+        "groups": [
+            {"name": name, "rules": [_rule(a, factor) for a in ALERTS if a.operator == operator]}
+            for name, operator in groups.items()
+        ]
+    }
 
 
 def _rule(alert: Alert, factor: float) -> dict[str, Any]:

@@ -12,11 +12,8 @@ from monitoring.catalogue import Metric, metrics
 PLACE = "@"
 """Where the matchers of an installation come in."""
 
-REPLICAS = "without (instance, pod, container, endpoint, job, component)"
-"""What belongs to the database or the broker is the same at each replica: there is no sum of it."""
-
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-_WINDOW = re.compile(r"\[(\d+[smhd])\]")
+_WINDOW = re.compile(r"(\[|offset )(\d+[smhd])")
 _NAME = re.compile(r"\b(fogbell_\w+)(\{[^}]*\})?")
 
 
@@ -36,7 +33,7 @@ def used(expression: str) -> Iterator[Metric]:
 
 def hastened(expression: str, factor: float) -> str:
     """``expression`` with windows that are ``factor`` times as short, for who cannot wait."""
-    return _WINDOW.sub(lambda found: f"[{shorter(found[1], factor)}]", expression)
+    return _WINDOW.sub(lambda found: found[1] + shorter(found[2], factor), expression)
 
 
 def shorter(duration: str, factor: float) -> str:

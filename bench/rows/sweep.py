@@ -59,6 +59,9 @@ class _Unobserved:
     def released(self, reason: str, count: int) -> None:
         """Nothing."""
 
+    def unclaimed(self, channel: Channel, lane: Lane, count: int) -> None:
+        """Nothing."""
+
 
 async def _measured(plot: Plot, stored: int, sizes: Sizes) -> Figures:
     await plot.db.recipients.delete_many({})

@@ -43,7 +43,9 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A question and its answer; ``width`` is of 24. Above ``alarming`` a number is red."""
+    """A question and its answer; ``width`` is of 24. A number is red from ``alarming`` on, or below
+    ``least``.
+    """
 
     title: str
     meaning: str
@@ -52,6 +54,7 @@ class Panel:
     shape: Shape = Shape.LINES
     width: int = 12
     alarming: float | None = None
+    least: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ CAMPAIGNS = Board(
                     Unit.YES_NO,
                     (Series("{{campaign}}", "max by (campaign) (fogbell_campaign_ready{@})"),),
                     Shape.NUMBER,
-                    width=8,
+                    width=6,
+                    least=1,
                 ),
                 Panel(
                     "Next run",
@@ -32,7 +33,21 @@ CAMPAIGNS = Board(
                         ),
                     ),
                     Shape.NUMBER,
-                    width=8,
+                    width=6,
+                ),
+                Panel(
+                    "Overdue",
+                    "For how long a run that should have begun has not.",
+                    Unit.SECONDS,
+                    (
+                        Series(
+                            "{{campaign}}",
+                            "max by (campaign) (fogbell_campaign_run_overdue_seconds{@})",
+                        ),
+                    ),
+                    Shape.NUMBER,
+                    width=6,
+                    alarming=120,
                 ),
                 Panel(
                     "Last run went well",
@@ -45,7 +60,8 @@ CAMPAIGNS = Board(
                         ),
                     ),
                     Shape.NUMBER,
-                    width=8,
+                    width=6,
+                    least=1,
                 ),
             ),
         ),

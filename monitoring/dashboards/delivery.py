@@ -97,7 +97,7 @@ DELIVERY = Board(
                 ),
                 Panel(
                     "Left alone",
-                    "Workers whose circuit breaker for a provider is open.",
+                    "Workers whose circuit breaker is open for it, until their next send there.",
                     Unit.COUNT,
                     (
                         Series(

@@ -119,6 +119,8 @@ def _panel(panel: Panel) -> Any:
         )
         if panel.shape is Shape.HEAT:
             target = target.format(PromQueryFormat.HEATMAP)
+        if panel.shape is Shape.NUMBER:  # what is no more is not shown as if it were
+            target = target.instant()
         made = made.with_target(target)
     return made
 
@@ -144,7 +146,10 @@ def _stack(panel: Panel) -> timeseries.Panel:
 
 
 def _number(panel: Panel) -> stat.Panel:
-    steps = [Threshold(value=None, color="green")]
+    if panel.least is not None:
+        steps = [Threshold(value=None, color="red"), Threshold(value=panel.least, color="green")]
+    else:
+        steps = [Threshold(value=None, color="green")]
     if panel.alarming is not None:
         steps.append(Threshold(value=panel.alarming, color="red"))
     limits = dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps)

@@ -12,10 +12,11 @@ from monitoring.dashboards.board import (
     per_second,
     quantile,
 )
-from monitoring.queries import REPLICAS
 
 _DELIVERIES = "fogbell_deliveries_total{@%s}"
 _DELIVERED = _DELIVERIES % ',outcome="delivered"'
+_DEAD = _DELIVERIES % ',outcome="dead"'
+_OLDEST = 'fogbell_oldest_outstanding_seconds{@,lane="transactional"}'
 _ENDED = _DELIVERIES % ',outcome=~"delivered|dead"'
 _TOOK = "fogbell_end_to_end_seconds_bucket{@%s}"
 _TRANSACTIONAL = _TOOK % ',lane="transactional"'
@@ -36,15 +37,16 @@ _NOW = Row(
             "Success",
             "Of what ended within half an hour, the share that was delivered; the rest is dead.",
             Unit.SHARE,
-            (Series("", f"sum(rate({_DELIVERED}[30m])) / sum(rate({_ENDED}[30m]))"),),
+            (Series("", f"1 - sum(rate({_DEAD}[30m])) / sum(rate({_ENDED}[30m]))"),),
             Shape.NUMBER,
             width=5,
+            least=0.95,
         ),
         Panel(
-            "Oldest due",
-            "By how much the most overdue delivery is past its time.",
+            "Transactional, oldest due",
+            "By how much the most overdue transactional delivery is past its time.",
             Unit.SECONDS,
-            (Series("", "max(fogbell_oldest_outstanding_seconds{@})"),),
+            (Series("", f"max({_OLDEST})"),),
             Shape.NUMBER,
             width=5,
             alarming=120,
@@ -53,7 +55,7 @@ _NOW = Row(
             "Outstanding",
             "Deliveries that are not settled, as the last minute's count has it.",
             Unit.COUNT,
-            (Series("", f"sum(max {REPLICAS} (fogbell_outstanding{{@}}))"),),
+            (Series("", "sum(max by (status) (fogbell_outstanding{@}))"),),
             Shape.NUMBER,
             width=5,
         ),
@@ -138,25 +140,37 @@ _WAITING = Row(
             (
                 Series(
                     "{{channel}} {{lane}}",
-                    f"max {REPLICAS} (fogbell_oldest_outstanding_seconds{{@}})",
+                    "max by (channel, lane) (fogbell_oldest_outstanding_seconds{@})",
                 ),
             ),
-            width=8,
+            width=6,
+        ),
+        Panel(
+            "Not claimed in time",
+            "Deliveries that no worker took up within their grace. In the bulk lane a backlog.",
+            Unit.PER_SECOND,
+            (
+                Series(
+                    "{{channel}} {{lane}}",
+                    per_second("fogbell_sweep_unclaimed_total{@}", "channel", "lane", of="max"),
+                ),
+            ),
+            width=6,
         ),
         Panel(
             "Outstanding",
             "Deliveries that are not settled, counted once a minute.",
             Unit.COUNT,
-            (Series("{{status}}", f"max {REPLICAS} (fogbell_outstanding{{@}})"),),
+            (Series("{{status}}", "max by (status) (fogbell_outstanding{@})"),),
             Shape.STACK,
-            width=8,
+            width=6,
         ),
         Panel(
             "Budget's burn",
             "1: the month's budget lasts a month. 14.4 for an hour wakes somebody up.",
             Unit.TIMES,
             tuple(Series(w, f"({late(w)}) / {BUDGET}") for w in ("5m", "1h", "6h", "1d")),
-            width=8,
+            width=6,
         ),
     ),
 )

@@ -11,7 +11,6 @@ from monitoring.dashboards.board import (
     per_second,
     quantile,
 )
-from monitoring.queries import REPLICAS
 
 _COMMANDS = "fogbell_mongodb_command_duration_seconds"
 _PUBLISHED = "fogbell_publish_duration_seconds_bucket{@}"
@@ -23,13 +22,13 @@ _QUEUES = Row(
             "Messages",
             "What waits in RabbitMQ. A bulk message carries up to 200 deliveries.",
             Unit.COUNT,
-            (Series("{{queue}}", f"max {REPLICAS} (fogbell_queue_messages{{@}})"),),
+            (Series("{{queue}}", "max by (queue) (fogbell_queue_messages{@})"),),
         ),
         Panel(
             "Consumers",
             "Of each queue: 0 and messages beside it is nobody's work.",
             Unit.COUNT,
-            (Series("{{queue}}", f"max {REPLICAS} (fogbell_queue_consumers{{@}})"),),
+            (Series("{{queue}}", "max by (queue) (fogbell_queue_consumers{@})"),),
         ),
     ),
 )

@@ -19,6 +19,9 @@ HOST = "127.0.0.1"
 START_SECONDS = 20.0
 STREAMS = ("upstream", "downstream")
 
+Toxic = dict[str, Any]
+"""What is done to what passes, as Toxiproxy's interface takes it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
@@ -43,19 +46,12 @@ class Proxy:
 
     def heal(self) -> None:
         """As if nothing had been; what was silent is closed."""
-        toxics = self.proxies.ask("GET", f"/proxies/{self.name}/toxics")
-        for toxic in toxics or []:
-            self.proxies.ask("DELETE", f"/proxies/{self.name}/toxics/{toxic['name']}")
+        self.proxies.heal(self)
 
     def _poison(self, kind: str, streams: Sequence[str] = STREAMS, **attributes: int) -> None:
-        renewed = self.proxies.renewed
         for stream in streams:
             toxic = {"name": f"{kind}-{stream}", "type": kind, "stream": stream}
-            body = {**toxic, "toxicity": 1.0, "attributes": attributes}
-            self.proxies.ask("POST", f"/proxies/{self.name}/toxics", body)
-        if self.proxies.renewed != renewed:  # the first may be forgotten
-            self.heal()
-            self._poison(kind, streams, **attributes)
+            self.proxies.poison(self, {**toxic, "toxicity": 1.0, "attributes": attributes})
 
 
 class Proxies:
@@ -63,7 +59,7 @@ class Proxies:
 
     It may stand still for good: before it puts a toxic on a connection it waits for that to pass on
     what it holds, and nobody may take it, or the connection may break at that moment. Then it is
-    started anew, which cuts every connection and forgets every toxic, and is asked again.
+    started anew, which cuts every connection, with the toxics that it had.
     """
 
     def __init__(self, program: Path, directory: Path, patience: float = 10.0) -> None:
@@ -73,7 +69,7 @@ class Proxies:
         self._command = [str(program), "-host", HOST, "-port", str(self._port)]
         self._log = directory / "toxiproxy.log"
         self._patience = patience
-        self._stood: list[Proxy] = []
+        self._stood: dict[Proxy, list[Toxic]] = {}
         self._one = threading.Lock()
         self.renewed = 0
         self._begin()
@@ -82,21 +78,23 @@ class Proxies:
         """A proxy before the server that listens on ``server_port``."""
         proxy = Proxy(self, name, free_ports(1)[0], server_port)
         self._stand(proxy)
-        self._stood.append(proxy)
+        self._stood[proxy] = []
         return proxy
 
-    def ask(self, method: str, path: str, body: object = None) -> Any:
-        """What Toxiproxy answers, which is started anew where it does not.
-
-        Raises `httpx2.HTTPError`.
-        """
+    def poison(self, proxy: Proxy, toxic: Toxic) -> None:
+        """Put ``toxic`` on what passes ``proxy``. Raises `httpx2.HTTPError`."""
         with self._one:
-            try:
-                return self._asked(method, path, body)
-            except httpx2.TimeoutException:
-                self._renew()
-            # There is nothing to take away any more.
-            return None if method == "DELETE" else self._asked(method, path, body)
+            self._stood[proxy].append(toxic)
+            self._change("POST", f"/proxies/{proxy.name}/toxics", toxic)
+
+    def heal(self, proxy: Proxy) -> None:
+        """Take all toxics of ``proxy`` away. Raises `httpx2.HTTPError`."""
+        with self._one:
+            toxics, self._stood[proxy] = self._stood[proxy], []
+            renewed = self.renewed
+            for toxic in toxics:
+                if self.renewed == renewed:  # else they are gone
+                    self._change("DELETE", f"/proxies/{proxy.name}/toxics/{toxic['name']}")
 
     def close(self) -> None:
         """End it."""
@@ -117,22 +115,26 @@ class Proxies:
         self._http = httpx2.Client(base_url=url, trust_env=False, timeout=self._patience)
         self._process.wait_until(self._answers, START_SECONDS, "Toxiproxy")
 
+    def _change(self, method: str, path: str, body: Toxic | None = None) -> None:
+        try:
+            self._http.request(method, path, json=body).raise_for_status()
+        except httpx2.TimeoutException:
+            self._renew()
+
     def _renew(self) -> None:
         self.close()
         self._begin()
-        for proxy in self._stood:
+        for proxy, toxics in self._stood.items():
             self._stand(proxy)
+            for toxic in toxics:
+                path = f"/proxies/{proxy.name}/toxics"
+                self._http.post(path, json=toxic).raise_for_status()
         self.renewed += 1
 
     def _stand(self, proxy: Proxy) -> None:
         listen, upstream = (f"{HOST}:{port}" for port in (proxy.port, proxy.server_port))
         body = {"name": proxy.name, "listen": listen, "upstream": upstream}
-        self._asked("POST", "/proxies", body)
-
-    def _asked(self, method: str, path: str, body: object = None) -> Any:
-        answer = self._http.request(method, path, json=body)
-        answer.raise_for_status()
-        return answer.json() if answer.content else None
+        self._http.post("/proxies", json=body).raise_for_status()
 
     def _answers(self) -> bool:
         try:

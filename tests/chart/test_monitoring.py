@@ -9,20 +9,19 @@ from monitoring.alerts import ALERTS, Objective
 from monitoring.alerts import rules as rules_of
 from monitoring.dashboards import BOARDS
 from monitoring.tools import promtool
-from tests.chart.rendering import NAMESPACE, RELEASE, VALUES, parsed, render, template
+from tests.chart.rendering import NAMESPACE, RELEASE, VALUES, Object, parsed, render, template
 
+ON = ("metrics.podMonitor.enabled=true", "metrics.rules.enabled=true")
 RUNBOOKS = "https://runbooks.example.org/fogbell/"
 
 
 def test_the_alerts_are_of_this_installation_and_prometheus_takes_them(tmp_path: Path) -> None:
-    wanted = ("metrics.rules.enabled=true", f"metrics.rules.runbooks={RUNBOOKS}")
+    wanted = (*ON, f"metrics.rules.runbooks={RUNBOOKS}")
     spec = render("minimal", *wanted).one("PrometheusRule", RELEASE)["spec"]
-    (group,) = spec["groups"]
-    rules = {rule["alert"]: rule for rule in group["rules"]}
-    assert list(rules) == [alert.name for alert in ALERTS]
+    rules = rules_in(spec)
+    assert rules.keys() == {alert.name for alert in ALERTS}
     here = f'namespace="{NAMESPACE}",release="{RELEASE}"'
-    shipped = rules_of(here)["groups"][0]["rules"]
-    assert {r["alert"]: r["expr"] for r in shipped} == {n: r["expr"] for n, r in rules.items()}
+    assert expressions(rules_in(rules_of(here))) == expressions(rules)
     assert all(here in rule["expr"] and "@" not in rule["expr"] for rule in rules.values())
     urls = {rule["annotations"]["runbook_url"] for rule in rules.values()}
     assert f"{RUNBOOKS}no-consumers.md" in urls
@@ -36,7 +35,8 @@ def test_the_alerts_are_of_this_installation_and_prometheus_takes_them(tmp_path:
 
 def test_an_objective_of_ones_own_is_what_the_alerts_hold_to(tmp_path: Path) -> None:
     on = {"enabled": True}
-    wanted = {"rules": on, "dashboards": on, "objective": {"share": 0.999, "seconds": 60}}
+    aim = {"share": 0.999, "seconds": 60}
+    wanted = {"podMonitor": on, "rules": on, "dashboards": on, "objective": aim}
     values = tmp_path / "values.yaml"
     values.write_text(yaml.safe_dump({"metrics": wanted}))
     rendered = parsed(template("--values", VALUES / "minimal.yaml", "--values", values).stdout)
@@ -46,9 +46,21 @@ def test_an_objective_of_ones_own_is_what_the_alerts_hold_to(tmp_path: Path) -> 
     assert "/ 0.001" in text
     spec = rendered.one("PrometheusRule", RELEASE)["spec"]
     here = f'namespace="{NAMESPACE}",release="{RELEASE}"'
-    expected = rules_of(here, Objective(0.999, 60))["groups"][0]["rules"]
-    (group,) = spec["groups"]
-    assert [rule["expr"] for rule in group["rules"]] == [rule["expr"] for rule in expected]
+    assert expressions(rules_in(spec)) == expressions(rules_in(rules_of(here, Objective(**aim))))
+
+
+def test_where_there_is_no_operator_nothing_is_said_of_it() -> None:
+    spec = render("minimal", *ON, "operator.enabled=false").one("PrometheusRule", RELEASE)["spec"]
+    assert rules_in(spec).keys() == {alert.name for alert in ALERTS if not alert.operator}
+
+
+def rules_in(document: Object) -> dict[str, Object]:
+    """Every rule, by the alert's name."""
+    return {rule["alert"]: rule for group in document["groups"] for rule in group["rules"]}
+
+
+def expressions(rules: dict[str, Object]) -> dict[str, str]:
+    return {name: rule["expr"] for name, rule in rules.items()}
 
 
 def test_grafanas_sidecar_finds_every_dashboard() -> None:

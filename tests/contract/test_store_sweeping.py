@@ -55,8 +55,11 @@ async def _expire(db: Database, ids: list[UUID], limit: int = NEVER_ALONE) -> in
 async def test_nothing_is_due_before_its_time(db: Database) -> None:
     await insert_pending(db, 3, lane=BULK)
     assert await _page(db) == Due()
-    assert await sweeping.oldest_due(db, BULK, EMAIL) is not None
-    assert await sweeping.oldest_due(db, BULK, Channel.SMS) is None
+    now, then = db.clock.now(), db.clock.now() + timedelta(days=1)
+    assert await sweeping.oldest_due(db, BULK, EMAIL, None, now) is None
+    assert await sweeping.oldest_due(db, BULK, EMAIL, None, then) is not None
+    assert await sweeping.oldest_due(db, BULK, EMAIL, then, then) is None
+    assert await sweeping.oldest_due(db, BULK, Channel.SMS, None, then) is None
 
 
 async def test_a_page_holds_one_lane_and_channel(db: Database) -> None:
@@ -110,7 +113,7 @@ async def test_a_sweep_costs_what_is_due_and_not_what_is_stored(db: Database) ->
     await _insert_due(db, 40)
     async with profiled(db, db.deliveries) as seen:
         due = await _page(db)
-        await sweeping.oldest_due(db, BULK, EMAIL)
+        await sweeping.oldest_due(db, BULK, EMAIL, None, db.clock.now())
     assert len(due.together) == 40
     page, oldest = (e for e in seen if e["op"] == "query")
     # The one key more is the first one past the window.

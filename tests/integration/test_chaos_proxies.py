@@ -43,18 +43,21 @@ async def test_a_connection_that_takes_nothing_does_not_hold_a_fault_up(
     flood: Flood, tmp_path: Path
 ) -> None:
     with Proxies(toxiproxy(print), tmp_path, patience=1.0) as proxies:
-        proxy = proxies.before("flood", flood.port)
+        proxy, other = (proxies.before(name, flood.port) for name in ("flood", "other"))
         stuck, first = await asyncio.open_connection(HOST, proxy.port, limit=1)
         await asyncio.wait_for(flood.stuck.wait(), 20)
+        await asyncio.to_thread(other.silence)
         await asyncio.to_thread(proxy.silence)
         assert proxies.renewed == 1
         with pytest.raises(asyncio.IncompleteReadError):
             await stuck.readexactly(1 << 40)  # it was cut
-        silent, second = await asyncio.open_connection(HOST, proxy.port)
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(silent.readexactly(1), 0.3)
-        await asyncio.to_thread(proxy.heal)
-        healed, third = await asyncio.open_connection(HOST, proxy.port)
-        await asyncio.wait_for(healed.readexactly(1), 5)
-        for writer in (first, second, third):
-            writer.close()
+        for each in (proxy, other):
+            silent, second = await asyncio.open_connection(HOST, each.port)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(silent.readexactly(1), 0.3)
+            await asyncio.to_thread(each.heal)
+            healed, third = await asyncio.open_connection(HOST, each.port)
+            await asyncio.wait_for(healed.readexactly(1), 5)
+            second.close()
+            third.close()
+        first.close()

@@ -64,7 +64,8 @@ class Ground:
 
 @dataclass
 class System:
-    """Components on one ground. ``settings`` are environment variables for all of them.
+    """Components on one ground. ``settings`` are environment variables for all of them, or for
+    intake alone.
 
     Entering the block starts intake, ``workers`` workers and, if wanted, retry, and waits until
     each can work; leaving it stops what is still there.
@@ -74,6 +75,7 @@ class System:
     workers: int = 1
     retry: bool = True
     settings: Mapping[str, str] = field(default_factory=dict)
+    of_intake: Mapping[str, str] = field(default_factory=dict)
     _stack: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
     started: list[Component] = field(default_factory=list)
     _job: RetryJob | None = None
@@ -139,7 +141,7 @@ class System:
         """Start intake, and do not wait for it."""
         self.port, metrics_port = free_ports(2)
         settings = environment.intake(SECRETS, self.port, metrics_port)
-        return await self._run("intake", "intake", settings, metrics_port)
+        return await self._run("intake", "intake", {**settings, **self.of_intake}, metrics_port)
 
     async def add_worker(self, *, ready: bool = True, **settings: str) -> Component:
         """Start one more worker, with ``settings`` of its own."""

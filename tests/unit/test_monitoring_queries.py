@@ -40,6 +40,6 @@ def test_what_asks_for_nothing_or_for_everything_is_refused(expression: str, exp
 
 
 def test_windows_are_shortened_by_one_factor() -> None:
-    expression = "rate(x{@}[1h]) / rate(x{@}[5m] offset 1d) > 60"
-    expected = "rate(x{@}[60000ms]) / rate(x{@}[5000ms] offset 1d) > 60"
+    expression = "rate(x{@}[1h]) / rate(x{@}[5m] offset 30m) > 60"
+    expected = "rate(x{@}[60000ms]) / rate(x{@}[5000ms] offset 30000ms) > 60"
     assert hastened(expression, 60) == expected

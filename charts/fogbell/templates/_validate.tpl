@@ -11,6 +11,14 @@
 {{- include "fogbell.validate.labels" . -}}
 {{- include "fogbell.validate.ports" . -}}
 {{- include "fogbell.validate.env" . -}}
+{{- include "fogbell.validate.metrics" . -}}
+{{- end -}}
+
+{{/* Alerts look at all components, and most pods have no Service to be scraped by. */}}
+{{- define "fogbell.validate.metrics" -}}
+{{- if and .Values.metrics.rules.enabled (not .Values.metrics.podMonitor.enabled) -}}
+  {{- fail "metrics.rules.enabled, and nothing scrapes what the alerts look at: set metrics.podMonitor.enabled=true" -}}
+{{- end -}}
 {{- end -}}
 
 {{/* Labels that the chart sets: objects are selected by some of them. */}}

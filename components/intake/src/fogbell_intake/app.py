@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp
 
-from fogbell.broker import EventListener
+from fogbell.broker import EventListener, QueueWatch
 from fogbell.connections import Connections
 from fogbell.store.database import StoreRefusedError, StoreUnavailableError
 from fogbell.store.indexes import ensure_indexes
@@ -31,7 +31,6 @@ from fogbell_intake.metrics import IntakeMetrics
 from fogbell_intake.middleware import RequestMiddleware
 from fogbell_intake.posting import Lookups, PostingSettings
 from fogbell_intake.previews import PREVIEWS_AT_ONCE
-from fogbell_intake.queues import watch_queues
 from fogbell_intake.routes import TABLE
 from fogbell_intake.routing import StraightRoutes, starlette_routes
 from fogbell_intake.settings import IntakeSettings
@@ -115,7 +114,11 @@ async def _open(app: Starlette, settings: IntakeSettings, stack: contextlib.Asyn
     stack.push_async_callback(publisher.close)
     state.broker_connected = lambda: publisher.connected
     pause = settings.metrics.refresh_seconds
-    _background(stack, watch_queues(publisher, servers.topology, state.metrics.queues, pause))
+    queues = QueueWatch(
+        servers.broker_uri, servers.topology, name=NAME, show=state.metrics.queues, pause=pause
+    )
+    queues.start()
+    stack.push_async_callback(queues.close)
     _background(stack, watch_sweeps(database, state.metrics.sweeps, pause))
     _open_posting(app, settings, stack)
 

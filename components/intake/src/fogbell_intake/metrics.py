@@ -1,13 +1,13 @@
 """What intake counts (names and labels: docs/metrics.md)."""
 
 import functools
-from collections.abc import Mapping, Sized
+from collections.abc import Sized
 from contextlib import AbstractContextManager
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from fogbell.broker import QueueLook
+from fogbell.broker import Looks
 from fogbell.model.status import Lane
 from fogbell.telemetry.metrics import ServerMetrics, unknown_variable_counter
 from fogbell_intake.sweeps import SweepCollector
@@ -109,8 +109,8 @@ class _Queues:
             registry=registry,
         )
 
-    def show(self, looks: Mapping[str, QueueLook]) -> None:
-        """How all queues stand, by their names without prefix; none where that is not known."""
+    def show(self, looks: Looks) -> None:
+        """How the queues stand; what has no look is not shown."""
         for gauge in (self._messages, self._consumers):
             gauge.clear()
         for queue, look in looks.items():

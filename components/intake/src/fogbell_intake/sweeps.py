@@ -1,17 +1,24 @@
 """What sweeps have done, shown by a process that stays: theirs end each minute."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from fogbell.model.endpoint import EventType
 from fogbell.store import sweep_figures
 from fogbell.store.database import Database, StoreUnavailableError
-from fogbell.store.sweep_figures import CALLBACKS, PURGED, RELEASED, SETTLED, SWEEPS, SweepFigures
+from fogbell.store.sweep_figures import (
+    CALLBACKS,
+    PURGED,
+    RELEASED,
+    SETTLED,
+    SWEEPS,
+    UNCLAIMED,
+    SweepFigures,
+)
 
 Clock = Callable[[], datetime]
 
@@ -30,6 +37,10 @@ class SweepCollector(Collector):
         """Show ``figures`` from now on; ``now`` is MongoDB's clock, by which they were written."""
         self._figures, self._now = figures, now
 
+    def lose_sight(self) -> None:
+        """Show no more what may have changed since: of several replicas the highest age counts."""
+        self._figures = replace(self._figures, due_since={}, outstanding={})
+
     def describe(self) -> Iterator[Metric]:
         """Every family, without a sample."""
         yield from _families(SweepFigures(), _nobody_knows)
@@ -40,12 +51,12 @@ class SweepCollector(Collector):
 
 
 async def watch_sweeps(db: Database, sweeps: SweepCollector, pause: float) -> None:
-    """Have shown what sweeps have left, each ``pause`` seconds; while MongoDB is away, what was
-    last.
-    """
+    """Have shown what sweeps have left, each ``pause`` seconds."""
     while True:
-        with contextlib.suppress(StoreUnavailableError):
+        try:
             sweeps.show(await sweep_figures.read(db), db.clock.now)
+        except StoreUnavailableError:
+            sweeps.lose_sight()
         await asyncio.sleep(pause)
 
 
@@ -71,16 +82,24 @@ def _counters(figures: SweepFigures) -> Iterator[Metric]:
             labels=["reason"],
         ),
     )
-    yield _by(
-        figures,
-        CALLBACKS,
-        CounterMetricFamily(
-            "fogbell_callbacks_created",
-            "Events that are told to senders' endpoints, one for each endpoint. Their sending"
-            " counts as deliveries of the channel `webhook`.",
-            labels=["event"],
-        ),
+    unclaimed = CounterMetricFamily(
+        "fogbell_sweep_unclaimed",
+        "Deliveries that no worker had claimed within their grace, and that were queued again. In"
+        " the lane `bulk` a long queue does it.",
+        labels=["channel", "lane"],
     )
+    for name, count in _named(figures, UNCLAIMED):
+        unclaimed.add_metric(name.split("_"), count)
+    yield unclaimed
+    called_back = CounterMetricFamily(
+        "fogbell_callbacks_created",
+        "Events that are told to senders' endpoints, one for each endpoint. Their sending counts as"
+        " deliveries of the channel `webhook`.",
+        labels=["event"],
+    )
+    for name, count in _named(figures, CALLBACKS):
+        called_back.add_metric([name.replace("_", ".")], count)
+    yield called_back
     yield _by(
         figures,
         SWEEPS,
@@ -105,11 +124,15 @@ def _counters(figures: SweepFigures) -> Iterator[Metric]:
 
 
 def _by(figures: SweepFigures, prefix: str, family: CounterMetricFamily) -> Metric:
+    for name, count in _named(figures, prefix):
+        family.add_metric([name], count)
+    return family
+
+
+def _named(figures: SweepFigures, prefix: str) -> Iterator[tuple[str, int]]:
     for name, count in figures.counts.items():
         if name.startswith(prefix):
-            word = name.removeprefix(prefix)
-            family.add_metric([EventType[word.upper()] if prefix == CALLBACKS else word], count)
-    return family
+            yield name.removeprefix(prefix), count
 
 
 def _alone(figures: SweepFigures, name: str, family: CounterMetricFamily) -> Metric:

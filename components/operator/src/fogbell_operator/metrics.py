@@ -1,7 +1,8 @@
 """What the operator counts (names and labels: docs/metrics.md)."""
 
+import math
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -31,8 +32,15 @@ class OperatorMetrics:
         )
         self._ready = Gauge(
             "fogbell_campaign_ready",
-            "1 where a Campaign's runs will start, 0 where they will not, or that cannot be known:"
-            " the condition Ready.",
+            "1 where a Campaign's runs will start, 0 where they will not, absent where nobody can"
+            " know: the condition Ready.",
+            campaign,
+            registry=self.registry,
+        )
+        self._overdue = Gauge(
+            "fogbell_campaign_run_overdue_seconds",
+            "Since when a Campaign's schedule waits for a Job that Kubernetes has not made; 0 where"
+            " none is missing.",
             campaign,
             registry=self.registry,
         )
@@ -63,9 +71,10 @@ class OperatorMetrics:
         )
         self._resync = Gauge(
             "fogbell_operator_last_resync_timestamp_seconds",
-            "When every Campaign was last looked at without fail.",
+            "When every Campaign was last looked at without fail. Not a number before the first.",
             registry=self.registry,
         )
+        self._resync.set(math.nan)
 
     def run(self, namespace: str, campaign: str, totals: Mapping[DeliveryStatus, int]) -> None:
         """What the last run of a Campaign has come to."""
@@ -77,19 +86,24 @@ class OperatorMetrics:
         namespace: str,
         campaign: str,
         *,
-        ready: bool,
+        ready: bool | None,
         last_run: bool | None,
         next_run: datetime | None,
+        overdue: timedelta,
     ) -> None:
-        """How a Campaign stands; None for what is not known, or is not to come."""
-        self._ready.labels(namespace, campaign).set(ready)
+        """How a Campaign stands; None for what is not known, or is not to come.
+
+        For so long (``overdue``) a run that should have begun has not.
+        """
+        _set(self._ready, (namespace, campaign), ready)
+        self._overdue.labels(namespace, campaign).set(overdue.total_seconds())
         _set(self._last_run, (namespace, campaign), last_run)
         seconds = next_run.timestamp() if next_run else None
         _set(self._next, (namespace, campaign), seconds)
 
     def forget(self, namespace: str, campaign: str) -> None:
         """A Campaign is there no more."""
-        for gauge in (self._ready, self._last_run, self._next):
+        for gauge in (self._ready, self._last_run, self._next, self._overdue):
             _set(gauge, (namespace, campaign), None)
         for status in DeliveryStatus:
             _set(self._deliveries, (namespace, campaign, status.value), None)

@@ -8,7 +8,7 @@ import contextlib
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -221,13 +221,13 @@ class Reconciler:
 
     def _measure(self, campaign: Campaign, standing: Standing, history: History | None) -> None:
         said = {condition.type: condition.status for condition in standing.conditions}
-        last_run = said.get(conditions.LAST_RUN, conditions.UNKNOWN)
         self.metrics.stands(
             campaign.namespace,
             campaign.name,
-            ready=said[conditions.READY] == conditions.TRUE,
-            last_run=None if last_run == conditions.UNKNOWN else last_run == conditions.TRUE,
+            ready=_known(said[conditions.READY]),
+            last_run=_known(said.get(conditions.LAST_RUN, conditions.UNKNOWN)),
             next_run=standing.next_schedule.time,
+            overdue=standing.overdue,
         )
         if history is not None and history.last is not None:
             self.metrics.run(campaign.namespace, campaign.name, history.last.reached.totals)
@@ -238,6 +238,11 @@ class Reconciler:
             self.pauses.reset(name)
             return None
         return self.pauses.after(name, news=news)
+
+
+def _known(status: str) -> bool | None:
+    """Whether a condition is true; None where nobody can say."""
+    return None if status == conditions.UNKNOWN else status == conditions.TRUE
 
 
 def _goes_on(history: History) -> bool:
@@ -270,10 +275,14 @@ def _standing(
     if spec is not None and spec.at is not None:
         said.append(conditions.complete(spec.at, planned.ending))
     last = found.history.last if found.history else None
+    overdue = timedelta(0)
+    if spec is not None and spec.schedule is not None and planned.fault is None:
+        overdue = schedules.overdue(spec.schedule, spec.time_zone, planned.live, now)
     return Standing(
         conditions=said,
         next_schedule=coming,
         active=runs.active(jobs),
+        overdue=overdue,
         last_schedule=planned.live.last_schedule_time if planned.live else None,
         last_run=runs.shown(last) if last else campaign.status.get("lastRun"),
     )

@@ -5,14 +5,14 @@ Kubernetes' own library does, but for oddities, which are shown as unknown.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from croniter import croniter
 from croniter.croniter import CroniterBadDateError, CroniterError
 
 from fogbell_operator.cronjobs import UTC_ZONE
-from fogbell_operator.resources import instant
+from fogbell_operator.resources import CronJob, instant
 
 NEVER, UNKNOWN, INVALID = "never", "unknown", "invalid"
 SUSPENDED, STARTED, MISSED, COMPLETE = "suspended", "started", "missed", "complete"
@@ -40,11 +40,31 @@ def at(time: datetime) -> Next:
 def next_schedule(schedule: str, zone: str | None, now: datetime) -> Next:
     """The first time after ``now`` that ``schedule`` names in ``zone`` (UTC without one)."""
     try:
-        start = now.astimezone(ZoneInfo(zone or UTC_ZONE))
-        found: datetime = croniter(schedule, start).get_next(datetime)
+        found: datetime = _times(schedule, zone, now).get_next(datetime)
     except CroniterBadDateError:
         return Next(NEVER)
     except (CroniterError, ValueError, KeyError, OSError):
         # ZoneInfo raises KeyError for a name it does not know, OSError for some that are none.
         return Next(UNKNOWN)
     return at(found.astimezone(UTC))
+
+
+def overdue(schedule: str, zone: str | None, live: CronJob | None, now: datetime) -> timedelta:
+    """For how long Kubernetes has not made the Job of the last time that ``schedule`` named.
+
+    Nothing for a CronJob that is not there, is suspended, or fires like that only since then.
+    """
+    if live is None or live.timing.suspend or live.effective_since is None:
+        return timedelta(0)
+    try:
+        due: datetime = _times(schedule, zone, now).get_prev(datetime)
+    except (CroniterError, ValueError, KeyError, OSError):
+        return timedelta(0)
+    made = live.last_schedule_time
+    if due <= live.effective_since or (made is not None and made >= due):
+        return timedelta(0)
+    return now - due
+
+
+def _times(schedule: str, zone: str | None, now: datetime) -> croniter:
+    return croniter(schedule, now.astimezone(ZoneInfo(zone or UTC_ZONE)))

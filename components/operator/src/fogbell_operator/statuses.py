@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from fogbell_operator.conditions import Condition, written
@@ -17,6 +17,9 @@ class Standing:
     conditions: Sequence[Condition]
     next_schedule: Next
     active: int
+    overdue: timedelta = timedelta(0)
+    """For how long a run that should have begun has not; for metrics alone."""
+
     last_schedule: datetime | None = None
     last_run: Json | None = None
 

@@ -14,7 +14,7 @@ from fogbell.store import retention, sweep_state
 from fogbell.store.database import StoreUnavailableError
 from fogbell.telemetry.health import health_served
 from fogbell.telemetry.summary import leave_summary, summary_text
-from fogbell_retry import figures
+from fogbell_retry.figures import Figures
 from fogbell_retry.metrics import RetryMetrics
 from fogbell_retry.reporting import Reporter
 from fogbell_retry.settings import RetryComponentSettings
@@ -66,6 +66,7 @@ class Retry:
         self._sweeper = Sweeper(
             self._db, self._publisher, servers.topology, _sweep_settings(settings), self._metrics
         )
+        self._figures = Figures(self._db, self._metrics)
         self._reporter = Reporter(
             self._db,
             self._publisher,
@@ -102,11 +103,11 @@ class Retry:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._publisher.wait_connected(), BROKER_WAIT)
         end = window_end(self._settings.job_name, self._db.clock.now())
-        await figures.count_outstanding(self._db)
+        await self._figures.count_outstanding()
         while True:
             swept = await self._sweep()
             if swept:
-                await figures.keep(self._db, self._metrics)
+                await self._figures.keep(self._sweeper)
             if self._once and not (swept and swept.held_until):
                 return
             if await self._pause(end, swept):

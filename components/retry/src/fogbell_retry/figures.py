@@ -2,11 +2,12 @@
 
 import structlog
 
-from fogbell.model.status import PUSH_CHANNELS, Lane
 from fogbell.store import sweep_figures, sweeping
+from fogbell.store.claims import new_token
 from fogbell.store.database import Database, StoreUnavailableError
 from fogbell.store.indexes import ensure_indexes
 from fogbell_retry.metrics import RetryMetrics
+from fogbell_retry.sweep import Sweeper
 
 log = structlog.get_logger(__name__)
 
@@ -14,26 +15,32 @@ INDEX_WAIT = 10.0
 """Seconds to wait for indexes: a long build is for components that stay, and sweeps go on."""
 
 
-async def keep(db: Database, metrics: RetryMetrics) -> None:
-    """Add what sweeps have done since the last time, and note what the last one left."""
-    counts = metrics.take()
-    try:
-        due_since = {
-            (channel, lane): await sweeping.oldest_due(db, lane, channel)
-            for channel in sorted(PUSH_CHANNELS)
-            for lane in Lane
-        }
-        await sweep_figures.add(db, counts, db.clock.now(), due_since)
-    except StoreUnavailableError as error:
-        metrics.give_back(counts)
-        log.warning("figures_not_kept", error=str(error))
+class Figures:
+    """Keeps what one process's sweeps have done, each count once."""
 
+    def __init__(self, db: Database, metrics: RetryMetrics) -> None:
+        self._db, self._metrics = db, metrics
+        self._batch: tuple[str, dict[str, int]] | None = None
 
-async def count_outstanding(db: Database) -> None:
-    """Once a window: it costs a scan of an index."""
-    try:
-        await db.ping()
-        await ensure_indexes(db, INDEX_WAIT)
-        await sweep_figures.note_outstanding(db, await sweeping.outstanding(db))
-    except StoreUnavailableError as error:
-        log.warning("figures_not_kept", error=str(error))
+    async def keep(self, sweeper: Sweeper) -> None:
+        """After a sweep of ``sweeper`` that has ended well."""
+        if self._batch is None:
+            self._batch = new_token(), self._metrics.take()
+        token, counts = self._batch
+        try:
+            due_since = await sweeper.due_since()
+            await sweep_figures.add(self._db, token, counts, self._db.clock.now(), due_since)
+        except StoreUnavailableError as error:
+            # The same batch again after the next sweep: nobody knows whether it is in there.
+            log.warning("figures_not_kept", error=str(error))
+        else:
+            self._batch = None
+
+    async def count_outstanding(self) -> None:
+        """Once a window: it costs a scan of an index."""
+        try:
+            await self._db.ping()
+            await ensure_indexes(self._db, INDEX_WAIT)
+            await sweep_figures.note_outstanding(self._db, await sweeping.outstanding(self._db))
+        except StoreUnavailableError as error:
+            log.warning("figures_not_kept", error=str(error))

@@ -8,7 +8,8 @@ from typing import Final
 from prometheus_client import CollectorRegistry
 
 from fogbell.model.endpoint import EventType
-from fogbell.store.sweep_figures import CALLBACKS, PURGED, RELEASED, SETTLED, SWEEPS
+from fogbell.model.status import PUSH_CHANNELS, Channel, Lane
+from fogbell.store.sweep_figures import CALLBACKS, PURGED, RELEASED, SETTLED, SWEEPS, UNCLAIMED
 from fogbell.telemetry.metrics import ServerMetrics
 
 REASONS: Final = ("publish_lost", "deferred", "retry_due", "lease_expired", "expansion", "replay")
@@ -27,6 +28,10 @@ class RetryMetrics:
         """``count`` went back to a queue for ``reason``."""
         self._tally[RELEASED + reason] += count
 
+    def unclaimed(self, channel: Channel, lane: Lane, count: int) -> None:
+        """No worker had claimed ``count`` deliveries of a queue within their grace."""
+        self._tally[_queue(channel, lane)] += count
+
     def called_back(self, event: EventType, count: int) -> None:
         """``count`` callbacks of ``event`` were created."""
         self._tally[CALLBACKS + event.name.lower()] += count
@@ -41,18 +46,19 @@ class RetryMetrics:
         """A sweep was given up."""
         self._tally[SWEEPS + "failed"] += 1
 
-    def take(self) -> Counter[str]:
+    def take(self) -> dict[str, int]:
         """The tally since the last `take`, what is 0 included."""
         taken, self._tally = self._tally, _nothing()
-        return taken
+        return dict(taken)
 
-    def give_back(self, counts: Counter[str]) -> None:
-        """``counts`` that were taken could not be kept."""
-        self._tally.update(counts)
+
+def _queue(channel: Channel, lane: Lane) -> str:
+    return f"{UNCLAIMED}{channel.value}_{lane.value}"
 
 
 def _nothing() -> Counter[str]:
     names = [RELEASED + reason for reason in REASONS]
+    names += [_queue(channel, lane) for channel in PUSH_CHANNELS for lane in Lane]
     names += [CALLBACKS + event.name.lower() for event in EventType]
     names += [SWEEPS + "done", SWEEPS + "failed", SETTLED, PURGED]
     return Counter(dict.fromkeys(names, 0))

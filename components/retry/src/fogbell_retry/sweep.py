@@ -89,6 +89,9 @@ class Observer(Protocol):
     def released(self, reason: str, count: int) -> None:
         """``count`` deliveries went back to their queue for ``reason``."""
 
+    def unclaimed(self, channel: Channel, lane: Lane, count: int) -> None:
+        """No worker had claimed ``count`` deliveries of a queue within their grace."""
+
 
 @dataclass(slots=True)
 class Sweeper:
@@ -117,6 +120,16 @@ class Sweeper:
         await self._settle(swept)
         await sweep_state.finished(self.db)
         return swept
+
+    async def due_since(self) -> dict[tuple[Channel, Lane], datetime | None]:
+        """Since when something of each queue has been due; None where nothing is."""
+        now = self.db.clock.now()
+        return {
+            (channel, lane): await sweeping.oldest_due(
+                self.db, lane, channel, self._watermarks.get((lane, channel)), now
+            )
+            for lane, channel in QUEUES
+        }
 
     async def _end_chunks(self, swept: Swept) -> None:
         """End the leases on chunks that nobody has ended in time, with what is not recorded."""
@@ -244,6 +257,7 @@ class Sweeper:
         swept.deferred += due.deferred
         swept.retry_due += due.failed
         self.observer.released("publish_lost", lost)
+        self.observer.unclaimed(channel, lane, lost)
         self.observer.released("deferred", due.deferred)
         self.observer.released("retry_due", due.failed)
 

@@ -7,7 +7,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from fogbell.model.outcome import Attempt, Outcome
-from fogbell.model.status import Cause, Channel
+from fogbell.model.status import Cause, Channel, DeliveryStatus, Lane
 from fogbell.store.records import Record
 from fogbell.telemetry.metrics import ServerMetrics, unknown_variable_counter
 
@@ -43,7 +43,6 @@ class WorkerMetrics:
         self.registry = registry or CollectorRegistry()
         self._deliveries = _Deliveries(self.registry)
         self._attempts = _Attempts(self.registry)
-        self.breaker = self._attempts.breaker
         self.servers = ServerMetrics(self.registry)
         self._undecodable = Counter(
             "fogbell_messages_undecodable",
@@ -57,7 +56,14 @@ class WorkerMetrics:
             ["outcome"],
             registry=self.registry,
         )
+        for outcome in ("tried_again", "given_up"):
+            self._expansion_failures.labels(outcome)
         self.unknown_variable = unknown_variable_counter(self.registry)
+
+    def breaker(self, channel: Channel, provider: str, is_open: bool) -> None:
+        """A provider's circuit breaker changed, or the provider is known from now on."""
+        self._attempts.breaker(channel.value, provider, is_open)
+        self._deliveries.expect(channel.value, provider)
 
     def recorded(self, record: Record, now: datetime) -> None:
         """A record was stored."""
@@ -118,6 +124,13 @@ class _Deliveries:
         self._waited = functools.cache(end_to_end.labels)
         self.lost = self._claims_lost.inc
 
+    def expect(self, channel: str, provider: str) -> None:
+        """Show what has not happened yet as 0: what begins at 1 is not seen to rise."""
+        for status in (DeliveryStatus.DELIVERED, DeliveryStatus.FAILED, DeliveryStatus.DEAD):
+            self._outcome(channel, provider, status.value)
+        for lane in Lane:
+            self._waited(channel, lane.value)
+
     def recorded(self, record: Record, now: datetime) -> None:
         """A record that settles a claim."""
         channel, attempt = record.delivery.channel.value, record.attempt
@@ -153,7 +166,8 @@ class _Attempts:
         )
         self._breaker_open = Gauge(
             "fogbell_provider_breaker_open",
-            "1 while this process leaves a provider alone because it fails, else 0.",
+            "1 from when this process leaves a provider alone, because it fails, to its next send"
+            " there that succeeds; else 0.",
             ["channel", "provider"],
             registry=registry,
         )
@@ -170,9 +184,9 @@ class _Attempts:
                 reason = self._bounded(reply.reason or "none")
                 self._failed.labels(channel, each.provider, reply.outcome.value, reason).inc()
 
-    def breaker(self, channel: Channel, provider: str, is_open: bool) -> None:
-        """A provider's circuit breaker changed."""
-        self._breaker_open.labels(channel.value, provider).set(is_open)
+    def breaker(self, channel: str, provider: str, is_open: bool) -> None:
+        """Whether a provider is left alone."""
+        self._breaker_open.labels(channel, provider).set(is_open)
 
     def _bounded(self, reason: str) -> str:
         if len(self._reasons) < REASONS:

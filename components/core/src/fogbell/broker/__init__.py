@@ -8,7 +8,8 @@ from fogbell.broker.connection import BrokerUnavailableError
 from fogbell.broker.consumer import Consumer, Received
 from fogbell.broker.events import EventListener
 from fogbell.broker.messages import Ids, InboxEvent, UndecodableMessageError
-from fogbell.broker.publisher import Publisher, QueueLook
+from fogbell.broker.publisher import Publisher
+from fogbell.broker.queues import Looks, QueueLook, QueueWatch
 from fogbell.broker.topology import Topology
 
 __all__ = [
@@ -17,8 +18,10 @@ __all__ = [
     "EventListener",
     "Ids",
     "InboxEvent",
+    "Looks",
     "Publisher",
     "QueueLook",
+    "QueueWatch",
     "Received",
     "Topology",
     "UndecodableMessageError",

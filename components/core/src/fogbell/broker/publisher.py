@@ -5,7 +5,6 @@ A failed publish is no error for the caller's work: the record is stored, and th
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from time import perf_counter
 from uuid import UUID
 
@@ -28,14 +27,6 @@ CONFIRM_WINDOW = 64
 PUBLISH_TIMEOUT = 5.0
 
 Count = Callable[[str, float], None]
-
-
-@dataclass(frozen=True, slots=True)
-class QueueLook:
-    """A queue at one moment: messages that wait, and who consumes it."""
-
-    messages: int
-    consumers: int
 
 
 class Publisher:
@@ -114,10 +105,6 @@ class Publisher:
 
     async def depth(self, queue: str) -> int:
         """Messages waiting in ``queue``; raises `BrokerUnavailableError`."""
-        return (await self.look(queue)).messages
-
-    async def look(self, queue: str) -> QueueLook:
-        """How ``queue`` stands; raises `BrokerUnavailableError`."""
         channel = self._channel
         if channel is None:
             raise BrokerUnavailableError("RabbitMQ is not connected")
@@ -125,7 +112,7 @@ class Publisher:
             async with asyncio.timeout(PUBLISH_TIMEOUT):
                 declared = await channel.get_underlay_channel()
                 answer = await declared.queue_declare(queue, passive=True)
-        return QueueLook(answer.message_count or 0, answer.consumer_count or 0)
+        return answer.message_count or 0
 
     async def _confirmed(self, routing_key: str, body: bytes, exchange: str | None = None) -> bool:
         started = perf_counter()

@@ -229,10 +229,19 @@ def _held(chunk: str | None) -> Document:
 
 
 @store_call
-async def oldest_due(db: Database, lane: Lane, channel: Channel) -> datetime | None:
-    """The oldest ``sweep_at`` of a lane and channel, or None; one index key."""
+async def oldest_due(
+    db: Database, lane: Lane, channel: Channel, since: datetime | None, until: datetime
+) -> datetime | None:
+    """The oldest ``sweep_at`` of a lane and channel from ``since`` to ``until``, or None.
+
+    Without ``since`` it begins where the index does: among keys of what has just been settled by
+    the hundred thousand, that takes as long as to pass over them.
+    """
+    window: dict[str, Any] = {"$lte": until}
+    if since is not None:
+        window["$gte"] = since
     document = await db.deliveries.find_one(
-        {"lane": lane.value, "channel": channel.value, "sweep_at": {"$exists": True}},
+        {"lane": lane.value, "channel": channel.value, "sweep_at": window},
         {"sweep_at": True},
         sort=[("sweep_at", 1)],
         hint=SWEEP_KEYS,
