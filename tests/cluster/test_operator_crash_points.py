@@ -1,5 +1,6 @@
 """An operator may die before and after whatever it changes: the next one finishes it."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,10 @@ from tests.cluster.test_operator_refused import FORBIDDEN_LINE, denied, policy
 from tests.crash.dying import dying
 from tests.crash.points import CRASHED, OPERATOR, Side, Step, steps
 
-Scenario = Callable[[Place], tuple[Callable[[], None], Callable[[], bool]]]
+from fogbell_local.processes import Component
+
+Act = Callable[[Component], None]
+Scenario = Callable[[Place], tuple[Act, Callable[[], bool]]]
 """Makes ready; what it returns gives the operator something to do, and says whether all is as it
 should be.
 """
@@ -21,7 +25,7 @@ LATER = "0 3 * * *"
 MINUTE = datetime.now(UTC).replace(second=0, microsecond=0)
 
 
-def scheduled(place: Place) -> tuple[Callable[[], None], Callable[[], bool]]:
+def scheduled(place: Place) -> tuple[Act, Callable[[], bool]]:
     def goes_on() -> bool:
         """The dead one may have done all of it: so something that only the next one can do."""
         campaign = place.campaign("nightly", schedule=LATER)
@@ -31,10 +35,10 @@ def scheduled(place: Place) -> tuple[Callable[[], None], Callable[[], bool]]:
         assert owner["uid"] == campaign["metadata"]["uid"]
         return bool(cronjob["spec"]["schedule"] == LATER)
 
-    return lambda: place.kube.apply(document("nightly")), goes_on
+    return lambda _: place.kube.apply(document("nightly")), goes_on
 
 
-def forbidden(place: Place) -> tuple[Callable[[], None], Callable[[], bool]]:
+def forbidden(place: Place) -> tuple[Act, Callable[[], bool]]:
     with place.operator() as component:
         component.wait_ready()
         place.campaign("moved")
@@ -43,20 +47,36 @@ def forbidden(place: Place) -> tuple[Callable[[], None], Callable[[], bool]]:
         place.until("moved", "Ready", "False", "CronJobRefused")
         return bool(place.cronjob("moved")["spec"]["suspend"])
 
-    return lambda: place.kube.apply(document("moved", schedule=FORBIDDEN_LINE)), held
+    return lambda _: place.kube.apply(document("moved", schedule=FORBIDDEN_LINE)), held
 
 
-def deleted(place: Place) -> tuple[Callable[[], None], Callable[[], bool]]:
-    with place.operator() as component:
+def deleted(place: Place) -> tuple[Act, Callable[[], bool]]:
+    runs: list[UUID] = []
+
+    def act(component: Component) -> None:
+        """It watches a little after it is ready: of a deletion before that only resyncs learn."""
         component.wait_ready()
-        run = place.begin(place.campaign("short"), place.job("short", MINUTE), pending=3)
-    return lambda: place.kube.delete("campaign", "short"), lambda: cancelled(place, run)
+        for number in range(3):
+            name = f"short{number}"
+            campaign = place.campaign(name)
+            runs.append(place.begin(campaign, place.job(name, MINUTE), pending=3))
+            place.kube.delete("campaign", name)
+            if _ends(component, 10):
+                return
+
+    return act, lambda: all(cancelled(place, run) for run in runs)
 
 
-def deleted_before(place: Place) -> tuple[Callable[[], None], Callable[[], bool]]:
+def deleted_before(place: Place) -> tuple[Act, Callable[[], bool]]:
     run = uuid4()
     place.store(run, f"{place.kube.namespace}/gone", str(uuid4()), pending=3)
-    return lambda: None, lambda: cancelled(place, run)
+    return lambda _: None, lambda: cancelled(place, run)
+
+
+def _ends(component: Component, seconds: float) -> bool:
+    with contextlib.suppress(AssertionError):
+        wait_until("its death", lambda: component.program.exit_status is not None, seconds)
+    return component.program.exit_status is not None
 
 
 def cancelled(place: Place, run: UUID) -> bool:
@@ -99,8 +119,8 @@ def _policy(place: Place, admin: Kube) -> Iterator[None]:
 def test_the_next_one_finishes_what_one_has_begun(place: Place, step: Step, side: Side) -> None:
     act, finished = SCENARIOS[str(step)](place)
     with place.operator(how=dying(step, side)) as component:
-        act()
-        wait_until("its death", lambda: component.program.exit_status is not None, 60)
+        act(component)
+        assert _ends(component, 60), component.program.tail()
         assert component.program.exit_status == CRASHED, component.obituary()
     with place.operator() as component:
         component.wait_ready()
