@@ -148,6 +148,8 @@ class Reconciler:
         records = await self.records.runs(runs.candidates(campaign, jobs, at))
         last = runs.last_record(records)
         reached = await self.records.reached(last.id) if last else None
+        if last and reached:
+            reached = runs.at_least(reached, last, campaign)
         return History(
             last=Run(last, reached) if last and reached else None,
             waiting=runs.waiting_job(campaign, jobs, records),

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from fogbell.identity import run_id
 from fogbell.model.campaign import cronjob_name, firing
 from fogbell.model.notification import Progress
+from fogbell.model.status import DeliveryStatus
 from fogbell.store.campaigns import RunRecord
 from fogbell_operator.resources import Campaign, Job, JobState, Json, Pod, moment
 
@@ -138,6 +139,18 @@ def read_summary(text: str) -> Summary:
 def cut(text: str) -> str:
     """At most `LONGEST_MESSAGE` characters, the last ones: a log's end says what happened."""
     return text if len(text) <= LONGEST_MESSAGE else "…" + text[1 - LONGEST_MESSAGE :]
+
+
+def at_least(reached: Progress, record: RunRecord, campaign: Campaign) -> Progress:
+    """``reached`` without a step back. While a run expands, it says of how many it is known that
+    they are delivered; what is inserted meanwhile makes that fewer at one look than at another.
+    """
+    before = campaign.status.get("lastRun") or {}
+    expanding = record.expected is None and reached.as_of is not None
+    if not expanding or before.get("id") != str(record.id):
+        return reached
+    delivered = max(reached.totals[DeliveryStatus.DELIVERED], before.get("delivered", 0))
+    return replace(reached, totals=reached.totals | {DeliveryStatus.DELIVERED: delivered})
 
 
 def shown(run: Run) -> Json:
