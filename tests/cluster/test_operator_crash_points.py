@@ -13,6 +13,7 @@ from tests.cluster.test_operator_refused import FORBIDDEN_LINE, denied, policy
 from tests.crash.dying import dying
 from tests.crash.points import CRASHED, OPERATOR, Side, Step, steps
 
+from fogbell.store.indexes import ensure_indexes
 from fogbell_local.processes import Component
 
 Act = Callable[[Component], None]
@@ -69,6 +70,8 @@ def deleted(place: Place) -> tuple[Act, Callable[[], bool]]:
 
 def deleted_before(place: Place) -> tuple[Act, Callable[[], bool]]:
     run = uuid4()
+    # Or the first cancellation might fail for want of one, and be left to a sweep.
+    place.records(ensure_indexes)
     place.store(run, f"{place.kube.namespace}/gone", str(uuid4()), pending=3)
     return lambda _: None, lambda: cancelled(place, run)
 
