@@ -1,6 +1,5 @@
 """Every metric that Fogbell serves, read from the components' own registries."""
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -9,7 +8,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 
-from fogbell.telemetry.health import serve_health
+from fogbell.telemetry.health import add_process
 from fogbell_campaign.metrics import CampaignMetrics
 from fogbell_intake.metrics import IntakeMetrics
 from fogbell_operator.metrics import OperatorMetrics
@@ -50,24 +49,16 @@ class Metric:
 
 
 def registries() -> dict[str, CollectorRegistry]:
-    """What each component's process would serve, by component."""
-    return {
+    """What each component's process serves, by component."""
+    found = {
         "campaign": CampaignMetrics().registry,
         "intake": IntakeMetrics().registry,
         "operator": OperatorMetrics().registry,
         "retry": RetryMetrics().registry,
         "worker": WorkerMetrics().registry,
     }
-
-
-async def served() -> dict[str, CollectorRegistry]:
-    """`registries` with what every process adds that serves them."""
-    found = registries()
     for component, registry in found.items():
-        server = await serve_health(
-            registry, "127.0.0.1", 0, _nothing_missing, component=component, version="0"
-        )
-        await server.close()
+        add_process(registry, component)
     return found
 
 
@@ -75,7 +66,7 @@ async def served() -> dict[str, CollectorRegistry]:
 def metrics() -> tuple[Metric, ...]:
     """All of Fogbell's own, by name; those of the process (``process_*``) are the library's."""
     components: dict[Metric, list[str]] = defaultdict(list)
-    for component, registry in asyncio.run(served()).items():
+    for component, registry in registries().items():
         for metric in _described(registry):
             components[metric].append(component)
     listed = (
@@ -93,7 +84,3 @@ def _described(registry: CollectorRegistry) -> Iterator[Metric]:
             labels = {**vars(collector), **vars(family)}["_labelnames"]
             name = f"{family.name}_total" if family.type == "counter" else family.name
             yield Metric(name, family.type, tuple(labels), family.documentation)
-
-
-async def _nothing_missing() -> dict[str, str]:
-    return {}

@@ -62,8 +62,9 @@ class RequestMiddleware:
 
     def _tell(self, scope: Scope, answer: "_Answer", started: float) -> None:
         route = scope["state"].get("route", "unmatched")
+        ended = perf_counter()
         # A stream's answer begins long before it ends.
-        waited = (answer.begun_at or perf_counter()) - started
+        waited = (answer.begun_at or ended) - started
         self._metrics.answered(scope["method"], route, answer.status, waited)
         if self._access_log:
             log.info(
@@ -71,7 +72,7 @@ class RequestMiddleware:
                 method=scope["method"],
                 route=route,
                 status=answer.status,
-                seconds=round(perf_counter() - started, 4),
+                seconds=round(ended - started, 4),
             )
 
 

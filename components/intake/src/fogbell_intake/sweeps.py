@@ -1,9 +1,10 @@
 """What sweeps have done, shown by a process that stays: theirs end each minute."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -22,6 +23,45 @@ from fogbell.store.sweep_figures import (
 
 Clock = Callable[[], datetime]
 
+_COUNTERS: Final = (
+    (
+        "fogbell_sweep_released",
+        "What went back to a queue: `publish_lost`, `deferred` (put back untried by a worker),"
+        " `retry_due`, `expansion`, `replay`. `lease_expired` counts leases that were ended,"
+        " also where the queue had no room at that moment.",
+        RELEASED,
+        ("reason",),
+    ),
+    (
+        "fogbell_sweep_unclaimed",
+        "Deliveries that no worker had claimed within their grace, and that were queued again. In"
+        " the lane `bulk` a long queue does it.",
+        UNCLAIMED,
+        ("channel", "lane"),
+    ),
+    (
+        "fogbell_callbacks_created",
+        "Events that are told to senders' endpoints, one for each endpoint. Their sending counts as"
+        " deliveries of the channel `webhook`.",
+        CALLBACKS,
+        ("event",),
+    ),
+    ("fogbell_sweeps", "Sweeps: `done`, or `failed` for want of MongoDB.", SWEEPS, ("outcome",)),
+    (
+        "fogbell_notifications_settled",
+        "Notifications whose totals a sweep has made final.",
+        SETTLED,
+        (),
+    ),
+    (
+        "fogbell_notifications_purged",
+        "Notifications deleted at the end of their retention.",
+        PURGED,
+        (),
+    ),
+)
+"""Each with its meaning, what the names of its counts begin with, and the labels that follow."""
+
 
 class SweepCollector(Collector):
     """Shows `SweepFigures`; ages are those of the moment of the scrape.
@@ -31,7 +71,8 @@ class SweepCollector(Collector):
 
     def __init__(self) -> None:
         self._figures = SweepFigures()
-        self._now = _nobody_knows
+        # Until there are figures, there is no age that it would matter for.
+        self._now: Clock = lambda: datetime.now(UTC)
 
     def show(self, figures: SweepFigures, now: Clock) -> None:
         """Show ``figures`` from now on; ``now`` is MongoDB's clock, by which they were written."""
@@ -43,11 +84,11 @@ class SweepCollector(Collector):
 
     def describe(self) -> Iterator[Metric]:
         """Every family, without a sample."""
-        yield from _families(SweepFigures(), _nobody_knows)
+        return _families(SweepFigures(), self._now())
 
     def collect(self) -> Iterator[Metric]:
         """Every family, with what is known."""
-        yield from _families(self._figures, self._now)
+        return _families(self._figures, self._now())
 
 
 async def watch_sweeps(db: Database, sweeps: SweepCollector, pause: float) -> None:
@@ -60,88 +101,28 @@ async def watch_sweeps(db: Database, sweeps: SweepCollector, pause: float) -> No
         await asyncio.sleep(pause)
 
 
-def _nobody_knows() -> datetime:
-    """Asked for by nobody: without figures there is no age."""
-    return datetime.now(UTC)
-
-
-def _families(figures: SweepFigures, now: Clock) -> Iterator[Metric]:
-    yield from _counters(figures)
+def _families(figures: SweepFigures, now: datetime) -> Iterator[Metric]:
+    for name, meaning, prefix, labels in _COUNTERS:
+        family = CounterMetricFamily(name, meaning, labels=labels)
+        for count, number in figures.counts.items():
+            if count.startswith(prefix):
+                family.add_metric(_values(count.removeprefix(prefix), labels), number)
+        yield family
     yield from _gauges(figures, now)
 
 
-def _counters(figures: SweepFigures) -> Iterator[Metric]:
-    yield _by(
-        figures,
-        RELEASED,
-        CounterMetricFamily(
-            "fogbell_sweep_released",
-            "What went back to a queue: `publish_lost`, `deferred` (put back untried by a worker),"
-            " `retry_due`, `expansion`, `replay`. `lease_expired` counts leases that were ended,"
-            " also where the queue had no room at that moment.",
-            labels=["reason"],
-        ),
-    )
-    unclaimed = CounterMetricFamily(
-        "fogbell_sweep_unclaimed",
-        "Deliveries that no worker had claimed within their grace, and that were queued again. In"
-        " the lane `bulk` a long queue does it.",
-        labels=["channel", "lane"],
-    )
-    for name, count in _named(figures, UNCLAIMED):
-        unclaimed.add_metric(name.split("_"), count)
-    yield unclaimed
-    called_back = CounterMetricFamily(
-        "fogbell_callbacks_created",
-        "Events that are told to senders' endpoints, one for each endpoint. Their sending counts as"
-        " deliveries of the channel `webhook`.",
-        labels=["event"],
-    )
-    for name, count in _named(figures, CALLBACKS):
-        called_back.add_metric([name.replace("_", ".")], count)
-    yield called_back
-    yield _by(
-        figures,
-        SWEEPS,
-        CounterMetricFamily(
-            "fogbell_sweeps", "Sweeps: `done`, or `failed` for want of MongoDB.", labels=["outcome"]
-        ),
-    )
-    yield _alone(
-        figures,
-        SETTLED,
-        CounterMetricFamily(
-            "fogbell_notifications_settled", "Notifications whose totals a sweep has made final."
-        ),
-    )
-    yield _alone(
-        figures,
-        PURGED,
-        CounterMetricFamily(
-            "fogbell_notifications_purged", "Notifications deleted at the end of their retention."
-        ),
-    )
+def _values(word: str, labels: Sequence[str]) -> list[str]:
+    """What ``word``, the rest of a count's name, says for ``labels``."""
+    match labels:
+        case ():
+            return []
+        case ("event",):
+            return [word.replace("_", ".")]  # MongoDB would nest a name with a dot
+        case _:
+            return word.split("_", len(labels) - 1)
 
 
-def _by(figures: SweepFigures, prefix: str, family: CounterMetricFamily) -> Metric:
-    for name, count in _named(figures, prefix):
-        family.add_metric([name], count)
-    return family
-
-
-def _named(figures: SweepFigures, prefix: str) -> Iterator[tuple[str, int]]:
-    for name, count in figures.counts.items():
-        if name.startswith(prefix):
-            yield name.removeprefix(prefix), count
-
-
-def _alone(figures: SweepFigures, name: str, family: CounterMetricFamily) -> Metric:
-    if name in figures.counts:
-        family.add_metric([], figures.counts[name])
-    return family
-
-
-def _gauges(figures: SweepFigures, now: Clock) -> Iterator[Metric]:
+def _gauges(figures: SweepFigures, now: datetime) -> Iterator[Metric]:
     last = GaugeMetricFamily(
         "fogbell_sweep_last_timestamp_seconds", "When a sweep last ended well."
     )
@@ -162,9 +143,8 @@ def _gauges(figures: SweepFigures, now: Clock) -> Iterator[Metric]:
     )
     for status, count in figures.outstanding.items():
         outstanding.add_metric([status.value], count)
-    moment = now()
     for (channel, lane), since in figures.due_since.items():
-        overdue = (moment - since).total_seconds() if since else 0.0
+        overdue = (now - since).total_seconds() if since else 0.0
         oldest.add_metric([channel.value, lane.value], max(0.0, overdue))
     yield outstanding
     yield oldest

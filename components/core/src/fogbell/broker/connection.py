@@ -73,6 +73,24 @@ async def supervise(uri: str, name: str, session: Session) -> None:
         pause = min(pause * 2, _LONGEST_PAUSE)
 
 
+class Supervision:
+    """`supervise` as a task of its own, from `start` to `close`."""
+
+    def __init__(self, uri: str, name: str, session: Session) -> None:
+        self._uri, self._name, self._session = uri, name, session
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to connect, in the background; returns at once."""
+        self._task = asyncio.create_task(supervise(self._uri, self._name, self._session))
+
+    async def close(self) -> None:
+        """End the connection for good; nothing where it was never started."""
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+
 async def open_connection(uri: str, name: str) -> AbstractConnection:
     """Connect once, within `CONNECT_TIMEOUT`; raises `BrokerUnavailableError`."""
     with broker_errors():

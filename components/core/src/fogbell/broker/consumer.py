@@ -11,7 +11,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 from aiormq.abc import AbstractChannel as UnderlayChannel
 
 from fogbell.broker.acks import AckTracker
-from fogbell.broker.connection import BrokerUnavailableError, broker_errors, supervise
+from fogbell.broker.connection import BrokerUnavailableError, Supervision, broker_errors
 from fogbell.broker.messages import Ids, UndecodableMessageError, decode_ids
 from fogbell.broker.topology import Topology, declare
 
@@ -88,13 +88,12 @@ class Consumer:
         receive: Callable[[Received], None],
         count_undecodable: Callable[[], None],
     ) -> None:
-        self._uri = uri
         self._topology = topology
         self._queue = queue
         self._prefetch = prefetch
         self._receive = receive
         self._count_undecodable = count_undecodable
-        self._supervisor: asyncio.Task[None] | None = None
+        self._supervision = Supervision(uri, f"{queue}-consumer", self._consume)
         self._session: _Session | None = None
         self._tag: str | None = None
         self._paused = asyncio.Event()
@@ -102,8 +101,7 @@ class Consumer:
 
     def start(self) -> None:
         """Begin to connect and consume, in the background."""
-        name = f"{self._queue}-consumer"
-        self._supervisor = asyncio.create_task(supervise(self._uri, name, self._consume))
+        self._supervision.start()
 
     async def pause(self) -> None:
         """Take no more messages, for good; those at hand can still be finished and acknowledged."""
@@ -128,9 +126,7 @@ class Consumer:
                     await self._session.flush()
             except BrokerUnavailableError as error:
                 log.warning("last_ack_failed", queue=self._queue, error=str(error))
-        if self._supervisor:
-            self._supervisor.cancel()
-            await asyncio.gather(self._supervisor, return_exceptions=True)
+        await self._supervision.close()
 
     async def _consume(self, connection: AbstractConnection) -> None:
         await declare(connection, self._topology, [self._queue])

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import structlog
 from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
 
-from fogbell.broker.connection import supervise
+from fogbell.broker.connection import Supervision
 from fogbell.broker.messages import InboxEvent, UndecodableMessageError, decode_event
 from fogbell.broker.topology import Topology, declare_events
 
@@ -31,23 +31,19 @@ class EventListener:
         receive: Callable[[InboxEvent], None],
         resumed: Callable[[], None],
     ) -> None:
-        self._uri = uri
         self._topology = topology
-        self._name = f"{name}-events"
         self._receive = receive
         self._resumed = resumed
-        self._supervisor: asyncio.Task[None] | None = None
+        self._supervision = Supervision(uri, f"{name}-events", self._listen)
         self.listening = asyncio.Event()
 
     def start(self) -> None:
         """Begin to connect and listen, in the background."""
-        self._supervisor = asyncio.create_task(supervise(self._uri, self._name, self._listen))
+        self._supervision.start()
 
     async def close(self) -> None:
         """Stop listening."""
-        if self._supervisor:
-            self._supervisor.cancel()
-            await asyncio.gather(self._supervisor, return_exceptions=True)
+        await self._supervision.close()
 
     async def _listen(self, connection: AbstractConnection) -> None:
         channel = await connection.channel(publisher_confirms=False)

@@ -12,8 +12,9 @@ import structlog
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel, AbstractConnection
 
-from fogbell.broker.connection import BrokerUnavailableError, broker_errors, supervise
+from fogbell.broker.connection import BrokerUnavailableError, Supervision, broker_errors
 from fogbell.broker.messages import InboxEvent, encode_event, encode_ids, parts
+from fogbell.broker.queues import look
 from fogbell.broker.topology import Topology, declare, declare_events
 from fogbell.model.status import Channel, Lane
 from fogbell.together import together
@@ -32,19 +33,16 @@ Count = Callable[[str, float], None]
 class Publisher:
     """A connection for publishing alone, with a channel in confirm mode.
 
-    ``count`` is called for each message with ``confirmed`` or ``failed``, and with when its publish
-    began (`time.perf_counter`).
+    ``count`` is called for each message with ``confirmed`` or ``failed``, and the seconds it took.
     """
 
     def __init__(self, uri: str, topology: Topology, *, name: str, count: Count) -> None:
-        self._uri = uri
         self._topology = topology
-        self._name = f"{name}-publisher"
         self._count = count
         self._channel: AbstractChannel | None = None
         self._connected = asyncio.Event()
         self._window = asyncio.Semaphore(CONFIRM_WINDOW)
-        self._supervisor: asyncio.Task[None] | None = None
+        self._supervision = Supervision(uri, f"{name}-publisher", self._session)
 
     @property
     def connected(self) -> bool:
@@ -53,7 +51,7 @@ class Publisher:
 
     def start(self) -> None:
         """Begin to connect, in the background; returns at once."""
-        self._supervisor = asyncio.create_task(supervise(self._uri, self._name, self._session))
+        self._supervision.start()
 
     async def wait_connected(self) -> None:
         """Return once connected and declared."""
@@ -61,9 +59,7 @@ class Publisher:
 
     async def close(self) -> None:
         """End the connection; what is under way fails."""
-        if self._supervisor:
-            self._supervisor.cancel()
-            await asyncio.gather(self._supervisor, return_exceptions=True)
+        await self._supervision.close()
 
     async def _session(self, connection: AbstractConnection) -> None:
         await declare(connection, self._topology, self._topology.queues())
@@ -110,14 +106,12 @@ class Publisher:
             raise BrokerUnavailableError("RabbitMQ is not connected")
         with broker_errors():
             async with asyncio.timeout(PUBLISH_TIMEOUT):
-                declared = await channel.get_underlay_channel()
-                answer = await declared.queue_declare(queue, passive=True)
-        return answer.message_count or 0
+                return (await look(channel, queue)).messages
 
     async def _confirmed(self, routing_key: str, body: bytes, exchange: str | None = None) -> bool:
         started = perf_counter()
         confirmed = await self._publish(routing_key, body, exchange)
-        self._count("confirmed" if confirmed else "failed", started)
+        self._count("confirmed" if confirmed else "failed", perf_counter() - started)
         return confirmed
 
     async def _publish(self, routing_key: str, body: bytes, exchange: str | None) -> bool:

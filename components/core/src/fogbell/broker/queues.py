@@ -4,14 +4,11 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import structlog
-from aio_pika.abc import AbstractConnection
+from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import ChannelNotFoundEntity
 
-from fogbell.broker.connection import broker_errors, supervise
+from fogbell.broker.connection import Supervision, broker_errors
 from fogbell.broker.topology import Topology
-
-log = structlog.get_logger(__name__)
 
 ANSWER_TIMEOUT = 10.0
 
@@ -28,6 +25,13 @@ Looks = Mapping[str, QueueLook]
 """By the queues' names without their prefix. What is not there has no look."""
 
 
+async def look(channel: AbstractChannel, queue: str) -> QueueLook:
+    """How ``queue`` stands. Raises as aio-pika does; where there is none, the channel is closed."""
+    underlay = await channel.get_underlay_channel()
+    answer = await underlay.queue_declare(queue, passive=True)
+    return QueueLook(answer.message_count or 0, answer.consumer_count or 0)
+
+
 class QueueWatch:
     """Calls ``show`` with a look at every queue, each ``pause`` seconds; with nothing while
     RabbitMQ cannot be asked.
@@ -42,22 +46,18 @@ class QueueWatch:
         show: Callable[[Looks], None],
         pause: float,
     ) -> None:
-        self._uri = uri
         self._topology = topology
-        self._name = f"{name}-queues"
         self._show = show
         self._pause = pause
-        self._supervisor: asyncio.Task[None] | None = None
+        self._supervision = Supervision(uri, f"{name}-queues", self._watch)
 
     def start(self) -> None:
         """Begin to connect and look, in the background."""
-        self._supervisor = asyncio.create_task(supervise(self._uri, self._name, self._watch))
+        self._supervision.start()
 
     async def close(self) -> None:
         """Look no more."""
-        if self._supervisor:
-            self._supervisor.cancel()
-            await asyncio.gather(self._supervisor, return_exceptions=True)
+        await self._supervision.close()
 
     async def _watch(self, connection: AbstractConnection) -> None:
         try:
@@ -70,21 +70,20 @@ class QueueWatch:
     async def _look(self, connection: AbstractConnection) -> Looks:
         looks = {}
         for queue in self._topology.queues():
-            look = await _passively(connection, queue)
-            if look is not None:
-                looks[self._topology.word(queue)] = look
+            found = await _looked_at(connection, queue)
+            if found is not None:
+                looks[self._topology.word(queue)] = found
         return looks
 
 
-async def _passively(connection: AbstractConnection, queue: str) -> QueueLook | None:
+async def _looked_at(connection: AbstractConnection, queue: str) -> QueueLook | None:
     # A channel each: the answer that there is no such queue closes it.
     with broker_errors():
         async with asyncio.timeout(ANSWER_TIMEOUT):
             channel = await connection.channel(publisher_confirms=False)
             try:
-                underlay = await channel.get_underlay_channel()
-                answer = await underlay.queue_declare(queue, passive=True)
+                found = await look(channel, queue)
             except ChannelNotFoundEntity:
                 return None
             await channel.close()
-    return QueueLook(answer.message_count or 0, answer.consumer_count or 0)
+    return found

@@ -22,6 +22,9 @@ RELEASED, UNCLAIMED, CALLBACKS, SWEEPS = "released_", "unclaimed_", "callbacks_"
 SETTLED, PURGED = "settled", "purged"
 """Counts of notifications."""
 
+_CHANNELS, _LANES = {channel.value for channel in Channel}, {lane.value for lane in Lane}
+_STATUSES = {status.value for status in DeliveryStatus}
+
 Queue = tuple[Channel, Lane]
 DueSince = Mapping[Queue, datetime | None]
 """Since when something of a queue has been due; None where nothing is."""
@@ -86,7 +89,3 @@ async def read(db: Database) -> SweepFigures:
         },
         outstanding={DeliveryStatus(w): n for w, n in outstanding.items() if w in _STATUSES},
     )
-
-
-_CHANNELS, _LANES = {channel.value for channel in Channel}, {lane.value for lane in Lane}
-_STATUSES = {status.value for status in DeliveryStatus}

@@ -60,10 +60,7 @@ async def due_page(
 
     Without ``leases`` those under a lease are left out: none may expire at present.
     """
-    window: dict[str, Any] = {"$lte": until}
-    if since is not None:
-        window["$gte"] = since
-    query: Document = {"lane": lane.value, "channel": channel.value, "sweep_at": window}
+    query = _due(lane, channel, since, until)
     if not leases:
         query["status"] = {"$ne": DeliveryStatus.SENDING.value}
     cursor = (
@@ -92,24 +89,17 @@ async def overdue_leases(
 
     Whatever else is due in between is read as well: without ``since`` that is the whole backlog.
     """
-    window: dict[str, Any] = {"$lte": until}
-    if since is not None:
-        window["$gte"] = since
+    query = _due(lane, channel, since, until) | {"status": DeliveryStatus.SENDING.value}
     cursor = (
-        db.deliveries.find(
-            {
-                "lane": lane.value,
-                "channel": channel.value,
-                "sweep_at": window,
-                "status": DeliveryStatus.SENDING.value,
-            },
-            {"_id": True},
-        )
-        .sort("sweep_at", 1)
-        .limit(limit)
-        .hint(SWEEP_KEYS)
+        db.deliveries.find(query, {"_id": True}).sort("sweep_at", 1).limit(limit).hint(SWEEP_KEYS)
     )
     return [document["_id"] for document in await cursor.to_list(None)]
+
+
+def _due(lane: Lane, channel: Channel, since: datetime | None, until: datetime) -> Document:
+    """The filter for what is due in a queue ``until`` a time; ``since`` bounds it from below."""
+    window = {"$lte": until} if since is None else {"$gte": since, "$lte": until}
+    return {"lane": lane.value, "channel": channel.value, "sweep_at": window}
 
 
 def _sorted_out(documents: Sequence[Mapping[str, Any]], limit: int) -> Due:
@@ -237,11 +227,8 @@ async def oldest_due(
     Without ``since`` it begins where the index does: among keys of what has just been settled by
     the hundred thousand, that takes as long as to pass over them.
     """
-    window: dict[str, Any] = {"$lte": until}
-    if since is not None:
-        window["$gte"] = since
     document = await db.deliveries.find_one(
-        {"lane": lane.value, "channel": channel.value, "sweep_at": window},
+        _due(lane, channel, since, until),
         {"sweep_at": True},
         sort=[("sweep_at", 1)],
         hint=SWEEP_KEYS,

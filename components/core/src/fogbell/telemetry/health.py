@@ -101,6 +101,14 @@ async def serve_health(
     version: str = __version__,
 ) -> HealthServer:
     """Serve ``registry`` and the probes; ``missing`` tells what the process lacks, by name."""
+    add_process(registry, component, version)
+    server = HealthServer(registry, missing)
+    await server.start(host, port)
+    return server
+
+
+def add_process(registry: CollectorRegistry, component: str, version: str = __version__) -> None:
+    """Add what every process says of itself: what it is, and what it uses."""
     Gauge(
         "fogbell_build_info",
         "Always 1. The labels say what runs.",
@@ -108,9 +116,6 @@ async def serve_health(
         registry=registry,
     ).labels(component, version).set(1)
     ProcessCollector(registry=registry)
-    server = HealthServer(registry, missing)
-    await server.start(host, port)
-    return server
 
 
 @contextlib.asynccontextmanager

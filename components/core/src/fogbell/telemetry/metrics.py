@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Callable
-from time import perf_counter
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -38,11 +37,11 @@ class ServerMetrics:
         for outcome in ("confirmed", "failed"):
             self._count(outcome)  # what begins at 1 is not seen to rise
 
-    def published(self, outcome: str, started: float) -> None:
-        """A publish is ``confirmed`` or ``failed``; it ``started`` then, by `time.perf_counter`."""
+    def published(self, outcome: str, seconds: float) -> None:
+        """A publish was ``confirmed`` or has ``failed``, after so many seconds."""
         self._count(outcome).inc()
         if outcome == "confirmed":
-            self._publish_duration.observe(perf_counter() - started)
+            self._publish_duration.observe(seconds)
 
     def connection(self, name: str, connected: Callable[[], bool]) -> None:
         """Ask ``connected`` at each scrape; ``name`` is what the connection is for."""
