@@ -1,44 +1,16 @@
-"""What wakes people up, and what waits for the morning.
+"""What wakes people up, and what waits for the morning."""
 
-The objective: so large a share of the transactional deliveries that arrive does so within so many
-seconds of being accepted, over 30 days. Burn rates and windows follow Google's "The Site
-Reliability Workbook", chapter 5, "Multiwindow, Multi-Burn-Rate Alerts".
-
-``python -m monitoring.alerts`` writes the rules to where the chart has them.
-"""
-
-import re
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import yaml
-
-from monitoring.pages import DOCS, write
-from monitoring.queries import hastened, placed, shorter
-
-
-@dataclass(frozen=True, slots=True)
-class Objective:
-    """The ``share`` of transactional deliveries that arrive within ``seconds``.
-
-    These are one of the bounds of `fogbell_end_to_end_seconds`.
-    """
-
-    share: float = 0.99
-    seconds: float = 30.0
-
+from monitoring.objective import FLOOR, burns
+from monitoring.queries import increase, per_second, quantile
 
 SECONDS: Final = "@seconds"
-
-IN_TIME, BUDGET = "@in_time", "@budget"
-"""Where an objective comes in: its seconds as Prometheus writes them, and the share left over."""
+"""Where an alert's seconds come in."""
 
 PAGE, TICKET = "page", "ticket"
 """Severities: now, and in the morning."""
-
-DOCUMENT: Final = DOCS / "operations.md"
-RULES: Final = Path(__file__).parents[1] / "charts" / "fogbell" / "files" / "alerts.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,32 +36,6 @@ class Alert:
         return words.removeprefix("-fogbell-")
 
 
-def arrivals(window: str) -> str:
-    """Transactional deliveries that arrived, a second."""
-    return f'sum(rate(fogbell_end_to_end_seconds_count{{@,lane="transactional"}}[{window}]))'
-
-
-def in_time(window: str) -> str:
-    """Those of them that were not late."""
-    buckets = f'fogbell_end_to_end_seconds_bucket{{@,lane="transactional",le="{IN_TIME}"}}'
-    return f"sum(rate({buckets}[{window}]))"
-
-
-def late(window: str) -> str:
-    """The share of transactional deliveries that arrived late."""
-    return f"1 - {in_time(window)} / {arrivals(window)}"
-
-
-def burns(rate: float, long: str, short: str) -> str:
-    """Whether the objective's budget burns ``rate`` times as fast as it may, still now.
-
-    One late mail of three says nothing: `FLOOR` of them a second have to be late.
-    """
-    allowed = f"{rate} * {BUDGET}"
-    many = f"({arrivals(short)} - {in_time(short)}) > {FLOOR}"
-    return f"({late(long)}) > {allowed} and ({late(short)}) > {allowed} and {many}"
-
-
 def overdue(lane: str) -> str:
     """Whether something of ``lane`` is past its time by too much."""
     oldest = f'fogbell_oldest_outstanding_seconds{{@,lane="{lane}"}}'
@@ -98,33 +44,39 @@ def overdue(lane: str) -> str:
 
 def share_low(channels: str) -> str:
     """Whether too much of what ends in ``channels``, a matcher, is dead, and enough ends."""
-    dead = f'sum by (channel) (rate(fogbell_deliveries_total{{@,outcome="dead",{channels}}}[30m]))'
-    ended = (
-        "sum by (channel) (rate(fogbell_deliveries_total"
-        f'{{@,outcome=~"delivered|dead",{channels}}}[30m]))'
-    )
+    dead = per_second(_deliveries("dead", channels), "channel", window="30m")
+    ended = per_second(_deliveries("delivered|dead", channels), "channel", window="30m")
     return f"1 - {dead} / {ended} < 0.95 and {ended} > {FLOOR}"
 
 
-FLOOR: Final = 0.02
-"""Deliveries a second: below, a share says nothing."""
+def _deliveries(outcomes: str, channels: str = "") -> str:
+    operator = "=~" if "|" in outcomes else "="
+    more = f",{channels}" if channels else ""
+    return f'fogbell_deliveries_total{{@,outcome{operator}"{outcomes}"{more}}}'
+
 
 _PEOPLE, _RECEIVERS = 'channel!="webhook"', 'channel="webhook"'
-_FAILURES = 'sum(rate(fogbell_http_requests_total{@,code=~"5.."}[5m]))'
-_ANSWERS = "sum(rate(fogbell_http_requests_total{@}[5m]))"
+_FAILURES = per_second('fogbell_http_requests_total{@,code=~"5.."}', window="5m")
+_ANSWERS = per_second("fogbell_http_requests_total{@}", window="5m")
 _UNSENT = 'sum by (campaign) (fogbell_campaign_run_deliveries{@,status=~"pending|sending"}%s)'
 _MOVES = "sum by (campaign) (changes(fogbell_campaign_run_deliveries{@}[30m]))"
 _BREAKER = "max by (channel, provider) (fogbell_provider_breaker_open{@})"
-_TRIES = "sum by (channel, provider) (increase(fogbell_attempts_failed_total{@}[10m]))"
-_DONE = (
-    'sum by (channel, provider) (increase(fogbell_deliveries_total{@,outcome="delivered"}[10m]))'
+_AT = ("channel", "provider")
+_TRIES = increase("fogbell_attempts_failed_total{@}", *_AT, window="10m")
+_DONE = increase(_deliveries("delivered"), *_AT, window="10m")
+_UNSUCCESSFUL = increase(_deliveries("failed|dead", _PEOPLE), "channel", window="15m")
+_SUCCESSFUL = increase(_deliveries("delivered"), "channel", window="15m")
+_UNCLAIMED = increase(
+    'fogbell_sweep_unclaimed_total{@,lane="transactional"}',
+    "channel",
+    "lane",
+    of="max",
+    window="10m",
 )
-_DEAD = 'fogbell_deliveries_total{@,outcome="dead"}'
-_UNSUCCESSFUL = (
-    "sum by (channel) (increase(fogbell_deliveries_total"
-    f'{{@,outcome=~"failed|dead",{_PEOPLE}}}[15m]))'
-)
-_SUCCESSFUL = 'sum by (channel) (increase(fogbell_deliveries_total{@,outcome="delivered"}[15m]))'
+_EXPIRED = 'fogbell_sweep_released_total{@,reason="lease_expired"}'
+_UNCONFIRMED = 'fogbell_publish_total{@,outcome="failed"}'
+_GIVEN_UP = 'fogbell_expansion_failures_total{@,outcome="given_up"}'
+_POSTS = 'fogbell_http_request_duration_seconds_bucket{@,method="POST",route="/v1/notifications"}'
 
 ALERTS: Final = (
     Alert(
@@ -143,8 +95,7 @@ ALERTS: Final = (
     ),
     Alert(
         "FogbellNobodyClaims",
-        "sum by (channel) (max by (channel, lane) (increase(fogbell_sweep_unclaimed_total"
-        '{@,lane="transactional"}[10m]))) > 0',
+        f"sum by (channel) ({_UNCLAIMED}) > 0",
         "5m",
         PAGE,
         "Transactional {{ $labels.channel }} waits, and no worker takes it up.",
@@ -189,7 +140,7 @@ ALERTS: Final = (
     ),
     Alert(
         "FogbellDeliveriesDead",
-        f"sum by (channel, provider) (increase({_DEAD}[1h])) > 20",
+        f"{increase(_deliveries('dead'), *_AT, window='1h')} > 20",
         "5m",
         TICKET,
         "{{ $value | humanize }} deliveries of {{ $labels.channel }} were given up on within an"
@@ -235,7 +186,7 @@ ALERTS: Final = (
     ),
     Alert(
         "FogbellLeasesLost",
-        'max(increase(fogbell_sweep_released_total{@,reason="lease_expired"}[15m])) > 0',
+        f"{increase(_EXPIRED, of='max', window='15m')} > 0",
         "30m",
         TICKET,
         "Workers die or hang again and again: each time some duplicates are possible.",
@@ -249,9 +200,7 @@ ALERTS: Final = (
     ),
     Alert(
         "FogbellIntakeSlow",
-        "histogram_quantile(0.99, sum by (le) (rate("
-        'fogbell_http_request_duration_seconds_bucket{@,method="POST",route="/v1/notifications"}[5m]'
-        "))) > 1",
+        f"{quantile(0.99, _POSTS, window='5m')} > 1",
         "10m",
         TICKET,
         "One post of a hundred takes longer than {{ $value | humanizeDuration }}.",
@@ -265,7 +214,7 @@ ALERTS: Final = (
     ),
     Alert(
         "FogbellPublishFails",
-        'sum(rate(fogbell_publish_total{@,outcome="failed"}[5m])) > 0',
+        f"{per_second(_UNCONFIRMED, window='5m')} > 0",
         "10m",
         TICKET,
         "RabbitMQ does not confirm what is published: it comes late.",
@@ -279,7 +228,7 @@ ALERTS: Final = (
     ),
     Alert(
         "FogbellExpansionGivenUp",
-        'sum(increase(fogbell_expansion_failures_total{@,outcome="given_up"}[1h])) > 0',
+        f"{increase(_GIVEN_UP, window='1h')} > 0",
         "0m",
         TICKET,
         "A notification has stopped half-way, until somebody replays it.",
@@ -338,65 +287,3 @@ ALERTS: Final = (
         operator=True,
     ),
 )
-
-
-def rules(
-    matchers: str, objective: Objective | None = None, *, factor: float = 1.0
-) -> dict[str, Any]:
-    """The alerts of the installation that ``matchers`` choose, as a file of Prometheus' rules has
-    them.
-
-    Whoever cannot wait for hours takes a ``factor``: every duration is as many times as short.
-    """
-    aim = objective or Objective()
-    document = _document(factor)
-    for group in document["groups"]:
-        for rule in group["rules"]:
-            expression = rule["expr"].replace(IN_TIME, f"{aim.seconds:.1f}")
-            expression = expression.replace(BUDGET, f"{1 - aim.share:.6g}")
-            rule["expr"] = placed(expression, matchers)
-    return document
-
-
-def text() -> str:
-    """The alerts as the chart keeps them, to be placed by it."""
-    return yaml.safe_dump(_document(), sort_keys=False, width=1_000)
-
-
-def _document(factor: float = 1.0) -> dict[str, Any]:
-    groups = {"fogbell": False, "fogbell-operator": True}
-    return {
-        "groups": [
-            {"name": name, "rules": [_rule(a, factor) for a in ALERTS if a.operator == operator]}
-            for name, operator in groups.items()
-        ]
-    }
-
-
-def _rule(alert: Alert, factor: float) -> dict[str, Any]:
-    expression = alert.expression.replace(SECONDS, f"{alert.seconds / factor:g}")
-    lasting = alert.lasting
-    if factor != 1:
-        expression, lasting = hastened(expression, factor), shorter(lasting, factor)
-    return {
-        "alert": alert.name,
-        "expr": expression,
-        "for": lasting,
-        "labels": {"severity": alert.severity},
-        "annotations": {"summary": alert.summary, "runbook_url": f"{alert.runbook}.md"},
-    }
-
-
-def table() -> str:
-    """The alerts as Markdown, for docs/operations.md."""
-    lines = ["| alert | how urgent | holds for | says |", "|---|---|---|---|"]
-    for alert in ALERTS:
-        link = f"[{alert.name}](runbooks/{alert.runbook}.md)"
-        says = re.sub(r"{{ \$(?:labels\.)?(\w+)[^}]*}}", r"*\1*", alert.summary)
-        lines.append(f"| {link} | {alert.severity} | {alert.lasting} | {says} |")
-    return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    RULES.write_text(text())
-    write(DOCUMENT, "alerts", table())

@@ -1,12 +1,12 @@
 """Writes the table of docs/metrics.md: ``python -m monitoring.metrics_page``."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from monitoring.alerts import ALERTS
 from monitoring.catalogue import Metric, metrics
 from monitoring.dashboards import BOARDS
-from monitoring.pages import DOCS, write
+from monitoring.pages import DOCS, markdown, write
 from monitoring.queries import used
 
 DOCUMENT: Final = DOCS / "metrics.md"
@@ -14,15 +14,9 @@ DOCUMENT: Final = DOCS / "metrics.md"
 
 def table() -> str:
     """Every metric, as Markdown."""
-    seen = uses()
-    lines = [
-        "| metric | kind | labels | served by | meaning | used by |",
-        "|---|---|---|---|---|---|",
-    ]
-    for metric in metrics():
-        used_by = ", ".join(f"`{name}`" for name in sorted(seen[metric.name]))
-        lines.append(f"| {' | '.join((*_cells(metric), used_by))} |")
-    return "\n".join(lines)
+    heads = ("metric", "kind", "labels", "served by", "meaning", "used by")
+    users = uses()
+    return markdown(heads, (_cells(metric, users[metric.name]) for metric in metrics()))
 
 
 def uses() -> Mapping[str, set[str]]:
@@ -38,12 +32,15 @@ def uses() -> Mapping[str, set[str]]:
     return found
 
 
-def _cells(metric: Metric) -> Iterator[str]:
-    yield f"`{metric.name}`"
-    yield metric.kind
-    yield ", ".join(f"`{label}`" for label in metric.labels) or "none"
-    yield ", ".join(metric.components)
-    yield metric.meaning
+def _cells(metric: Metric, users: set[str]) -> tuple[str, ...]:
+    return (
+        f"`{metric.name}`",
+        metric.kind,
+        ", ".join(f"`{label}`" for label in metric.labels) or "none",
+        ", ".join(metric.components),
+        metric.meaning,
+        ", ".join(f"`{name}`" for name in sorted(users)),
+    )
 
 
 if __name__ == "__main__":

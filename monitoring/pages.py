@@ -1,6 +1,7 @@
 """Parts of the documentation that are written from the code, between two marks of a page."""
 
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,13 @@ def filled(text: str, part: str, content: str) -> str:
     if not marks:
         raise ValueError(f"expected {begin} and {end} in the page")
     return new
+
+
+def markdown(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table."""
+    lines = [heads, *rows]
+    shown = [f"| {' | '.join(cells)} |" for cells in lines]
+    return "\n".join([shown[0], "|---" * len(heads) + "|", *shown[1:]])
 
 
 def write(page: Path, part: str, content: str) -> None:

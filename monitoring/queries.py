@@ -6,11 +6,15 @@ choose one installation: the chart fills them in for alerts, a dashboard's varia
 
 import re
 from collections.abc import Iterator
+from typing import Final
 
 from monitoring.catalogue import Metric, metrics
 
 PLACE = "@"
 """Where the matchers of an installation come in."""
+
+RATE: Final = "$__rate_interval"
+"""A panel's window, which Grafana fits to the scrape's interval and to the panel's width."""
 
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _WINDOW = re.compile(r"(\[|offset )(\d+[smhd])")
@@ -47,3 +51,28 @@ def placed(expression: str, matchers: str) -> str:
     if not matchers:
         expression = expression.replace(f"{{{PLACE},", "{")
     return expression.replace(f"{{{PLACE}", f"{{{matchers}")
+
+
+def per_second(counter: str, *labels: str, of: str = "sum", window: str = RATE) -> str:
+    """How fast ``counter``, a name with matchers, rises, for each set of ``labels``.
+
+    ``of`` is "max" where every replica shows the same.
+    """
+    return f"{_each(of, labels)}(rate({counter}[{window}]))"
+
+
+def increase(counter: str, *labels: str, of: str = "sum", window: str = RATE) -> str:
+    """As `per_second`, by how much it has risen."""
+    return f"{_each(of, labels)}(increase({counter}[{window}]))"
+
+
+def quantile(share: float, buckets: str, *labels: str, window: str = RATE) -> str:
+    """What ``share`` of a histogram's observations stay below, for each set of ``labels``.
+
+    ``buckets`` is its name with matchers.
+    """
+    return f"histogram_quantile({share}, {per_second(buckets, 'le', *labels, window=window)})"
+
+
+def _each(of: str, labels: tuple[str, ...]) -> str:
+    return f"{of} by ({', '.join(labels)}) " if labels else of

@@ -1,14 +1,10 @@
 """Dashboards as they are declared: what is asked, and how it is shown. Grafana comes later.
 
-Expressions are written as in `monitoring.queries`. `RATE` stands for the window of a rate, which
-Grafana fits to the scrape's interval and to the width of a panel.
+Expressions are written as in `monitoring.queries`.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
-
-RATE: Final = "$__rate_interval"
 
 
 class Shape(StrEnum):
@@ -79,21 +75,3 @@ class Board:
     def panels(self) -> list[Panel]:
         """All of its panels, in their order."""
         return [panel for row in self.rows for panel in row.panels]
-
-
-def per_second(counter: str, *labels: str, of: str = "sum") -> str:
-    """How fast ``counter``, a name with matchers, rises, for each set of ``labels``.
-
-    ``of`` is "max" where every replica shows the same.
-    """
-    by = f" by ({', '.join(labels)}) " if labels else ""
-    return f"{of}{by}(rate({counter}[{RATE}]))"
-
-
-def quantile(share: float, buckets: str, *labels: str) -> str:
-    """What ``share`` of a histogram's observations stay below, for each set of ``labels``.
-
-    ``buckets`` is its name with matchers.
-    """
-    by = ", ".join(("le", *labels))
-    return f"histogram_quantile({share}, sum by ({by}) (rate({buckets}[{RATE}])))"

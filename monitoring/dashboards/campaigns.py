@@ -1,6 +1,7 @@
 """Do Campaigns run, and how far are they?"""
 
-from monitoring.dashboards.board import RATE, Board, Panel, Row, Series, Shape, Unit, per_second
+from monitoring.dashboards.board import Board, Panel, Row, Series, Shape, Unit
+from monitoring.queries import per_second
 
 _RUN = "fogbell_campaign_run_deliveries{@%s}"
 
@@ -101,9 +102,7 @@ CAMPAIGNS = Board(
                     (
                         Series(
                             "{{campaign}}",
-                            "max by (campaign) (rate("
-                            + _RUN % ',status="delivered"'
-                            + f"[{RATE}]))",
+                            per_second(_RUN % ',status="delivered"', "campaign", of="max"),
                         ),
                     ),
                 ),

@@ -1,16 +1,7 @@
 """How do providers do?"""
 
-from monitoring.dashboards.board import (
-    RATE,
-    Board,
-    Panel,
-    Row,
-    Series,
-    Shape,
-    Unit,
-    per_second,
-    quantile,
-)
+from monitoring.dashboards.board import Board, Panel, Row, Series, Shape, Unit
+from monitoring.queries import increase, per_second, quantile
 
 _TOOK = "fogbell_delivery_duration_seconds"
 _BUCKETS = f"{_TOOK}_bucket{{@}}"
@@ -30,7 +21,7 @@ DELIVERY = Board(
                     (
                         Series(
                             "{{channel}} {{provider}}",
-                            f"sum by (channel, provider) (rate({_TOOK}_count{{@}}[{RATE}]))",
+                            per_second(f"{_TOOK}_count{{@}}", "channel", "provider"),
                         ),
                     ),
                     Shape.STACK,
@@ -91,7 +82,7 @@ DELIVERY = Board(
                     "Answers",
                     "How many attempts took how long.",
                     Unit.SECONDS,
-                    (Series("{{le}}", f"sum by (le) (increase({_BUCKETS}[{RATE}]))"),),
+                    (Series("{{le}}", increase(_BUCKETS, "le")),),
                     Shape.HEAT,
                     width=8,
                 ),

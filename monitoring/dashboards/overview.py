@@ -1,23 +1,14 @@
 """Are we delivering?"""
 
-from monitoring.alerts import BUDGET, late
-from monitoring.dashboards.board import (
-    RATE,
-    Board,
-    Panel,
-    Row,
-    Series,
-    Shape,
-    Unit,
-    per_second,
-    quantile,
-)
+from monitoring.dashboards.board import Board, Panel, Row, Series, Shape, Unit
+from monitoring.objective import BUDGET, late
+from monitoring.queries import increase, per_second, quantile
 
 _DELIVERIES = "fogbell_deliveries_total{@%s}"
 _DELIVERED = _DELIVERIES % ',outcome="delivered"'
-_DEAD = _DELIVERIES % ',outcome="dead"'
+_DEAD = per_second(_DELIVERIES % ',outcome="dead"', window="30m")
 _OLDEST = 'fogbell_oldest_outstanding_seconds{@,lane="transactional"}'
-_ENDED = _DELIVERIES % ',outcome=~"delivered|dead"'
+_ENDED = per_second(_DELIVERIES % ',outcome=~"delivered|dead"', window="30m")
 _TOOK = "fogbell_end_to_end_seconds_bucket{@%s}"
 _TRANSACTIONAL = _TOOK % ',lane="transactional"'
 _POSTS = 'fogbell_http_request_duration_seconds_bucket{@,method="POST",route="/v1/notifications"}'
@@ -37,7 +28,7 @@ _NOW = Row(
             "Success",
             "Of what ended within half an hour, the share that was delivered; the rest is dead.",
             Unit.SHARE,
-            (Series("", f"1 - sum(rate({_DEAD}[30m])) / sum(rate({_ENDED}[30m]))"),),
+            (Series("", f"1 - {_DEAD} / {_ENDED}"),),
             Shape.NUMBER,
             width=5,
             least=0.95,
@@ -89,7 +80,7 @@ _TRAFFIC = Row(
             "Deliveries by outcome",
             "Records a second. One delivery may be failed several times.",
             Unit.PER_SECOND,
-            (Series("{{outcome}}", f"sum by (outcome) (rate({_DELIVERIES % ''}[{RATE}]))"),),
+            (Series("{{outcome}}", per_second(_DELIVERIES % "", "outcome")),),
             Shape.STACK,
             width=8,
         ),
@@ -124,7 +115,7 @@ _LATENCY = Row(
             "Transactional, all",
             "How many took how long.",
             Unit.SECONDS,
-            (Series("{{le}}", f"sum by (le) (increase({_TRANSACTIONAL}[{RATE}]))"),),
+            (Series("{{le}}", increase(_TRANSACTIONAL, "le")),),
             Shape.HEAT,
             width=8,
         ),

@@ -1,16 +1,7 @@
 """Do the parts work together?"""
 
-from monitoring.dashboards.board import (
-    RATE,
-    Board,
-    Panel,
-    Row,
-    Series,
-    Shape,
-    Unit,
-    per_second,
-    quantile,
-)
+from monitoring.dashboards.board import Board, Panel, Row, Series, Shape, Unit
+from monitoring.queries import RATE, per_second, quantile
 
 _COMMANDS = "fogbell_mongodb_command_duration_seconds"
 _PUBLISHED = "fogbell_publish_duration_seconds_bucket{@}"
@@ -97,7 +88,7 @@ _MONGODB = Row(
             "Commands",
             "A second.",
             Unit.PER_SECOND,
-            (Series("{{command}}", f"sum by (command) (rate({_COMMANDS}_count{{@}}[{RATE}]))"),),
+            (Series("{{command}}", per_second(f"{_COMMANDS}_count{{@}}", "command")),),
             Shape.STACK,
             width=8,
         ),

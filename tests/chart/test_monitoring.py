@@ -1,15 +1,15 @@
 """The alerts as the chart installs them."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import yaml
-from monitoring.alerts import ALERTS, Objective
-from monitoring.alerts import rules as rules_of
+from monitoring.alerts import ALERTS
 from monitoring.dashboards import BOARDS
-from monitoring.tools import promtool
+from monitoring.objective import Objective
+from monitoring.rules import rules as rules_of
 from tests.chart.rendering import NAMESPACE, RELEASE, VALUES, Object, parsed, render, template
+from tests.support.promtool import checked_rules
 
 ON = ("metrics.podMonitor.enabled=true", "metrics.rules.enabled=true")
 RUNBOOKS = "https://runbooks.example.org/fogbell/"
@@ -25,11 +25,7 @@ def test_the_alerts_are_of_this_installation_and_prometheus_takes_them(tmp_path:
     assert all(here in rule["expr"] and "@" not in rule["expr"] for rule in rules.values())
     urls = {rule["annotations"]["runbook_url"] for rule in rules.values()}
     assert f"{RUNBOOKS}no-consumers.md" in urls
-    path = tmp_path / "rules.yaml"
-    path.write_text(yaml.safe_dump(spec))
-    run = subprocess.run(
-        [promtool(), "check", "rules", path], capture_output=True, text=True, check=False
-    )
+    run = checked_rules(spec, tmp_path)
     assert run.returncode == 0, run.stdout + run.stderr
 
 

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from tests.cluster.kube import Kube, wait_until
 from tests.cluster.operating import Place, document
-from tests.cluster.test_operator_refused import FORBIDDEN_LINE, denied, policy
+from tests.cluster.policies import FORBIDDEN_LINE, not_at_four
 from tests.crash.dying import dying
 from tests.crash.points import CRASHED, OPERATOR, Side, Step, steps
 
@@ -108,12 +108,8 @@ def place(kube: Kube, mongo_uri: str, database_name: str, tmp_path: Path) -> Pla
 @pytest.fixture
 def _policy(place: Place, admin: Kube) -> Iterator[None]:
     """The schedule `FORBIDDEN_LINE` is refused in this namespace."""
-    objects = policy(place.kube)
-    admin.apply(*objects)
-    wait_until("the policy", lambda: denied(place), 30)
-    yield
-    for made in objects:
-        admin.delete(made["kind"], made["metadata"]["name"])
+    with not_at_four(place.kube, admin):
+        yield
 
 
 @pytest.mark.usefixtures("_policy")

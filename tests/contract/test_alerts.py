@@ -3,7 +3,6 @@
 The rules run as they are shipped, windows and times included, on series that stand here.
 """
 
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +10,10 @@ from typing import Any
 
 import pytest
 import yaml
-from monitoring.alerts import ALERTS, RULES, rules, text
+from monitoring.alerts import ALERTS
 from monitoring.queries import used
-from monitoring.tools import promtool
+from monitoring.rules import RULES, rules, text
+from tests.support.promtool import checked, checked_rules
 
 HERE = 'namespace="notify",release="fogbell"'
 ELSEWHERE = 'namespace="test",release="fogbell"'
@@ -254,14 +254,6 @@ def rule_file(tmp_path: Path) -> Path:
     return path
 
 
-def run(*arguments: object) -> str:
-    """What promtool says; empty where it is content."""
-    done = subprocess.run(
-        [promtool(), *map(str, arguments)], capture_output=True, text=True, check=False
-    )
-    return "" if done.returncode == 0 else done.stdout + done.stderr
-
-
 def at_place(series: Series, place: str) -> list[Mapping[str, str]]:
     return [
         {
@@ -286,10 +278,12 @@ def firing(name: str, series: list[Mapping[str, str]], at: int, count: int) -> M
 
 
 def verdict(tmp_path: Path, *tests: Mapping[str, Any]) -> str:
+    """What promtool says of the rules; empty where it is content."""
     document = {"rule_files": [str(rule_file(tmp_path))], "tests": list(tests)}
     path = tmp_path / "tests.yaml"
     path.write_text(yaml.safe_dump(document))
-    return run("test", "rules", path)
+    done = checked("test", "rules", path)
+    return "" if done.returncode == 0 else done.stdout + done.stderr
 
 
 def test_each_fires_when_it_should(tmp_path: Path) -> None:
@@ -323,11 +317,12 @@ def test_a_case_that_is_wrong_is_found(tmp_path: Path) -> None:
 
 
 def test_the_chart_has_them() -> None:
-    assert RULES.read_text() == text(), "python -m monitoring.alerts"
+    assert RULES.read_text() == text(), "python -m monitoring.rules"
 
 
 def test_the_rules_are_good_ones(tmp_path: Path) -> None:
-    assert run("check", "rules", rule_file(tmp_path)) == ""
+    run = checked_rules(rules(HERE), tmp_path)
+    assert run.returncode == 0, run.stdout + run.stderr
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)

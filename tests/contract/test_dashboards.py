@@ -1,17 +1,16 @@
 """Every panel asks for what there is, in words that Prometheus understands."""
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 from monitoring.dashboards import BOARDS
-from monitoring.dashboards.board import RATE, Panel
+from monitoring.dashboards.board import Panel
 from monitoring.dashboards.grafana import FILES, documents
 from monitoring.metrics_page import uses
-from monitoring.queries import placed, used
-from monitoring.tools import promtool
+from monitoring.objective import Objective
+from monitoring.queries import RATE, placed, used
+from tests.support.promtool import checked_rules
 
 PANELS = [
     pytest.param(panel, id=f"{board.uid}: {panel.title}")
@@ -37,19 +36,18 @@ def test_a_panel_asks_for_metrics_that_exist_and_names_labels_that_are_left(pane
 
 def test_prometheus_understands_every_expression(tmp_path: Path) -> None:
     rules = [
-        {"record": f"panel:{number}", "expr": placed(expression, "").replace(RATE, "1m")}
+        {
+            "record": f"panel:{number}",
+            "expr": placed(Objective().fill(expression), "").replace(RATE, "1m"),
+        }
         for number, expression in enumerate(
-            series.expression.replace("@in_time", "30.0").replace("@budget", "0.01")
+            series.expression
             for board in BOARDS
             for panel in board.panels
             for series in panel.series
         )
     ]
-    path = tmp_path / "rules.yaml"
-    path.write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
-    run = subprocess.run(
-        [promtool(), "check", "rules", path], capture_output=True, text=True, check=False
-    )
+    run = checked_rules({"groups": [{"name": "panels", "rules": rules}]}, tmp_path)
     assert run.returncode == 0, run.stdout + run.stderr
     assert f"{len(rules)} rules found" in run.stdout
 

@@ -1,11 +1,10 @@
 """Every metric as Prometheus' own linter sees it."""
 
-import subprocess
 from collections.abc import Iterable
 
 import pytest
 from monitoring.catalogue import LABELS, Metric, metrics
-from monitoring.tools import promtool
+from tests.support.promtool import checked
 
 BREACHES = [
     Metric("fogbell_depth_total", "gauge", (), "A gauge that looks like a counter."),
@@ -35,13 +34,8 @@ def exposition(listed: Iterable[Metric]) -> str:
 
 def complaints(listed: Iterable[Metric]) -> str:
     """What promtool has to say against them."""
-    run = subprocess.run(
-        [promtool(), "check", "metrics"],
-        input=exposition(listed).encode(),
-        capture_output=True,
-        check=False,
-    )
-    return (run.stdout + run.stderr).decode()
+    run = checked("check", "metrics", text=exposition(listed))
+    return run.stdout + run.stderr
 
 
 def test_names_and_types_keep_to_the_conventions() -> None:

@@ -4,10 +4,9 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable
 
-from monitoring.alerts import Objective
 from monitoring.dashboards import BOARDS
-from monitoring.dashboards.board import RATE
-from monitoring.queries import hastened, placed
+from monitoring.objective import Objective
+from monitoring.queries import RATE, hastened, placed
 from tests.support.prometheus import Watch
 from tests.support.waiting import eventually
 
@@ -34,8 +33,7 @@ def panels(*, operator: bool) -> dict[str, str]:
 
 
 def _asked(expression: str) -> str:
-    filled = expression.replace("@in_time", f"{AIM.seconds}").replace("@budget", f"{1 - AIM.share}")
-    return placed(hastened(filled, FACTOR), MATCHERS).replace(RATE, "5s")
+    return placed(hastened(AIM.fill(expression), FACTOR), MATCHERS).replace(RATE, "5s")
 
 
 def _of_operator(expression: str) -> bool:

@@ -16,41 +16,7 @@ class OperatorMetrics:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
         self.mongodb = MongoMetrics(self.registry)
-        campaign = ["namespace", "campaign"]
-        self._deliveries = Gauge(
-            "fogbell_campaign_run_deliveries",
-            "Deliveries of a Campaign's last run, by status. Of when, and how exact, is as in the"
-            " interface.",
-            [*campaign, "status"],
-            registry=self.registry,
-        )
-        self._next = Gauge(
-            "fogbell_campaign_next_run_timestamp_seconds",
-            "When a Campaign runs next. Absent where it is suspended, over or wrong.",
-            campaign,
-            registry=self.registry,
-        )
-        self._ready = Gauge(
-            "fogbell_campaign_ready",
-            "1 where a Campaign's runs will start, 0 where they will not, absent where nobody can"
-            " know: the condition Ready.",
-            campaign,
-            registry=self.registry,
-        )
-        self._overdue = Gauge(
-            "fogbell_campaign_run_overdue_seconds",
-            "Since when a Campaign's schedule waits for a Job that Kubernetes has not made; 0 where"
-            " none is missing.",
-            campaign,
-            registry=self.registry,
-        )
-        self._last_run = Gauge(
-            "fogbell_campaign_last_run_succeeded",
-            "1 where a Campaign's last run went well, 0 where not, absent meanwhile: the condition"
-            " LastRunSucceeded.",
-            campaign,
-            registry=self.registry,
-        )
+        self.campaigns = CampaignGauges(self.registry)
         self._reconciles = Counter(
             "fogbell_operator_reconciles",
             "Looks at one Campaign: `done`, or `failed` because Kubernetes could not be asked or"
@@ -75,6 +41,63 @@ class OperatorMetrics:
             registry=self.registry,
         )
         self._resync.set(math.nan)
+
+    def reconciled(self, outcome: str) -> None:
+        """One look at a Campaign is over."""
+        self._reconciles.labels(outcome).inc()
+
+    def cancelled(self) -> None:
+        """A run was cancelled."""
+        self._cancelled.inc()
+
+    def event(self, outcome: str) -> None:
+        """An Event was created, or could not be."""
+        self._events.labels(outcome).inc()
+
+    def resynced(self, time: datetime) -> None:
+        """Every Campaign was looked at."""
+        self._resync.set(time.timestamp())
+
+
+class CampaignGauges:
+    """How Campaigns stand, one by one."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        campaign = ["namespace", "campaign"]
+        self._deliveries = Gauge(
+            "fogbell_campaign_run_deliveries",
+            "Deliveries of a Campaign's last run, by status. Of when, and how exact, is as in the"
+            " interface.",
+            [*campaign, "status"],
+            registry=registry,
+        )
+        self._next = Gauge(
+            "fogbell_campaign_next_run_timestamp_seconds",
+            "When a Campaign runs next. Absent where it is suspended, over or wrong.",
+            campaign,
+            registry=registry,
+        )
+        self._ready = Gauge(
+            "fogbell_campaign_ready",
+            "1 where a Campaign's runs will start, 0 where they will not, absent where nobody can"
+            " know: the condition Ready.",
+            campaign,
+            registry=registry,
+        )
+        self._overdue = Gauge(
+            "fogbell_campaign_run_overdue_seconds",
+            "Since when a Campaign's schedule waits for a Job that Kubernetes has not made; 0 where"
+            " none is missing.",
+            campaign,
+            registry=registry,
+        )
+        self._last_run = Gauge(
+            "fogbell_campaign_last_run_succeeded",
+            "1 where a Campaign's last run went well, 0 where not, absent meanwhile: the condition"
+            " LastRunSucceeded.",
+            campaign,
+            registry=registry,
+        )
 
     def run(self, namespace: str, campaign: str, totals: Mapping[DeliveryStatus, int]) -> None:
         """What the last run of a Campaign has come to."""
@@ -107,22 +130,6 @@ class OperatorMetrics:
             _set(gauge, (namespace, campaign), None)
         for status in DeliveryStatus:
             _set(self._deliveries, (namespace, campaign, status.value), None)
-
-    def reconciled(self, outcome: str) -> None:
-        """One look at a Campaign is over."""
-        self._reconciles.labels(outcome).inc()
-
-    def cancelled(self) -> None:
-        """A run was cancelled."""
-        self._cancelled.inc()
-
-    def event(self, outcome: str) -> None:
-        """An Event was created, or could not be."""
-        self._events.labels(outcome).inc()
-
-    def resynced(self, time: datetime) -> None:
-        """Every Campaign was looked at."""
-        self._resync.set(time.timestamp())
 
 
 def _set(gauge: Gauge, labels: tuple[str, ...], value: float | None) -> None:

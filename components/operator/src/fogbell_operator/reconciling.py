@@ -122,7 +122,7 @@ class Reconciler:
     def forget(self, name: str) -> None:
         """It is there no more."""
         self.pauses.reset(name)
-        self.metrics.forget(self.cluster.namespace, name)
+        self.metrics.campaigns.forget(self.cluster.namespace, name)
 
     async def _look_up(
         self, campaign: Campaign, checked: CampaignSpec | Refusal, jobs: list[Job]
@@ -223,7 +223,7 @@ class Reconciler:
 
     def _measure(self, campaign: Campaign, standing: Standing, history: History | None) -> None:
         said = {condition.type: condition.status for condition in standing.conditions}
-        self.metrics.stands(
+        self.metrics.campaigns.stands(
             campaign.namespace,
             campaign.name,
             ready=_known(said[conditions.READY]),
@@ -232,7 +232,9 @@ class Reconciler:
             overdue=standing.overdue,
         )
         if history is not None and history.last is not None:
-            self.metrics.run(campaign.namespace, campaign.name, history.last.reached.totals)
+            self.metrics.campaigns.run(
+                campaign.namespace, campaign.name, history.last.reached.totals
+            )
 
     def _pause(self, name: str, history: History | None, *, news: bool) -> float | None:
         """Look soon while counts move, less and less often while they stand, then by resyncs."""
