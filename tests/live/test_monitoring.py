@@ -17,7 +17,7 @@ from monitoring.alerts import ALERTS
 from monitoring.rules import rules
 from tests.live.witness import AIM, FACTOR, HERE, MATCHERS, Witness, panels
 from tests.support.campaigns import new_run, start_pod
-from tests.support.prometheus import Watch
+from tests.support.prometheus import Targets, Watch
 from tests.support.system import Ground, System, mail
 from tests.support.waiting import eventually
 
@@ -37,14 +37,15 @@ WELL = Behaviour()
 class Stage:
     """The system, what watches it, and traffic that goes on whatever happens."""
 
-    def __init__(self, system: System, watch: Watch, witness: Witness) -> None:
-        self.system, self.watch, self.witness = system, watch, witness
+    def __init__(self, system: System, targets: Targets, watch: Watch, witness: Witness) -> None:
+        self.system, self.targets = system, targets
+        self.watch, self.witness = watch, witness
 
     def scrape(self, *more: Component) -> None:
         """Scrape all that live."""
         alive = [c for c in self.system.started if c.program.exit_status is None]
         retry = [self.system.sweeping] if self.system.sweeping else []
-        self.watch.watch([*alive, *retry, *more])
+        self.targets.replace([*alive, *retry, *more])
 
     async def rings(self, alert: str, within: float = 60) -> None:
         """Its fault has begun."""
@@ -84,10 +85,11 @@ async def test_every_alert_rings_for_its_fault_and_every_panel_has_data(
 ) -> None:
     ground = Ground(own_mongo.uri, own_rabbit.uri, "live", "live.", mail_sink, tmp_path)
     shipped = rules(MATCHERS, AIM, factor=FACTOR)
+    targets = Targets(tmp_path / "targets.json", HERE)
     async with System(ground, settings=SETTINGS, of_intake=OF_INTAKE) as system:
-        with Watch(tmp_path / "watch", shipped, HERE) as watch:
+        with Watch(tmp_path / "watch", shipped, [targets.scrape()]) as watch:
             witness = Witness(watch, panels(operator=False).values())
-            stage = Stage(system, watch, witness)
+            stage = Stage(system, targets, watch, witness)
             stage.scrape()
             async with witness.looking():
                 await sums_agree_with_mongodb(stage)
@@ -260,7 +262,7 @@ async def nobody_sweeps_and_nobody_works(
     await stage.rings("FogbellPublishFails")
     await asyncio.to_thread(rabbitmq.restart)
     await stage.rings("FogbellBulkOverdue", 120)
-    stage.watch.watch([])
+    stage.targets.replace([])
     await stage.rings("FogbellNothingKnown")
 
 

@@ -1,7 +1,7 @@
 """Real Prometheus and Alertmanager, as child processes that scrape what a test has started."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -34,22 +34,51 @@ class Sample:
     value: float
 
 
+class Targets:
+    """The processes that a Prometheus of this machine scrapes, in a file; each has ``labels``."""
+
+    def __init__(self, file: Path, labels: Mapping[str, str]) -> None:
+        self._file, self._labels = file, labels
+        self.replace([])
+
+    def replace(self, components: Iterable[Component]) -> None:
+        """Scrape these from now on, and no others."""
+        groups = [
+            {
+                "targets": [f"{HOST}:{component.port}"],
+                "labels": {**self._labels, "component": component.name, "pod": component.label},
+            }
+            for component in components
+        ]
+        draft = self._file.with_suffix(".draft")
+        draft.write_text(json.dumps(groups))
+        draft.rename(self._file)
+
+    def scrape(self) -> dict[str, Any]:
+        """The scrape configuration that reads the file whenever it changes."""
+        return {"job_name": "fogbell", "file_sd_configs": [{"files": [str(self._file)]}]}
+
+
 class Watch:
     """Prometheus and Alertmanager; use it in a ``with`` statement. Methods block.
 
-    ``rules`` is a file's content; every target has ``labels``.
+    ``rules`` is a file's content, ``scrapes`` the scrape configurations; ``program`` is Debian's
+    Prometheus unless another is given.
     """
 
     def __init__(
-        self, directory: Path, rules: Mapping[str, Any], labels: Mapping[str, str]
+        self,
+        directory: Path,
+        rules: Mapping[str, Any],
+        scrapes: Sequence[Mapping[str, Any]],
+        *,
+        program: Path | None = None,
     ) -> None:
-        directory.mkdir(parents=True)
-        self._directory, self._labels = directory, labels
+        directory.mkdir(parents=True, exist_ok=True)
+        self._directory = directory
         port, self._alerts_port, gossip = free_ports(3)
-        self._targets = directory / "targets.json"
-        self.watch([])
         (directory / "rules.yaml").write_text(yaml.safe_dump(dict(rules)))
-        (directory / "prometheus.yaml").write_text(yaml.safe_dump(self._configuration()))
+        (directory / "prometheus.yaml").write_text(yaml.safe_dump(self._configuration(scrapes)))
         route = {"receiver": "nobody", "group_wait": "0s", "group_interval": "1s"}
         nobody = {"route": route, "receivers": [{"name": "nobody"}]}
         (directory / "alertmanager.yaml").write_text(yaml.safe_dump(nobody))
@@ -65,7 +94,7 @@ class Watch:
         )
         self._prometheus = GuardedProcess(
             [
-                str(prometheus()),
+                str(program or prometheus()),
                 f"--config.file={directory / 'prometheus.yaml'}",
                 f"--storage.tsdb.path={directory / 'data'}",
                 f"--web.listen-address={HOST}:{port}",
@@ -76,23 +105,6 @@ class Watch:
         self._bell = httpx2.Client(base_url=f"http://{HOST}:{self._alerts_port}", trust_env=False)
         self._prometheus.wait_until(lambda: _ready(self._http), START_SECONDS, "Prometheus")
         self._alertmanager.wait_until(lambda: _ready(self._bell), START_SECONDS, "Alertmanager")
-
-    def watch(self, components: Iterable[Component]) -> None:
-        """Scrape these from now on."""
-        groups = [
-            {
-                "targets": [f"{HOST}:{component.port}"],
-                "labels": {
-                    **self._labels,
-                    "component": component.name,
-                    "pod": component.label,
-                },
-            }
-            for component in components
-        ]
-        draft = self._targets.with_suffix(".draft")
-        draft.write_text(json.dumps(groups))
-        draft.rename(self._targets)
 
     def query(self, expression: str) -> list[Sample]:
         """What ``expression`` is now. Raises AssertionError where Prometheus refuses it."""
@@ -128,7 +140,7 @@ class Watch:
     ) -> None:
         self.close()
 
-    def _configuration(self) -> dict[str, Any]:
+    def _configuration(self, scrapes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         return {
             "global": {"scrape_interval": EVERY, "evaluation_interval": EVERY},
             "rule_files": [str(self._directory / "rules.yaml")],
@@ -137,9 +149,7 @@ class Watch:
                     {"static_configs": [{"targets": [f"{HOST}:{self._alerts_port}"]}]}
                 ]
             },
-            "scrape_configs": [
-                {"job_name": "fogbell", "file_sd_configs": [{"files": [str(self._targets)]}]}
-            ],
+            "scrape_configs": [dict(scrape) for scrape in scrapes],
         }
 
 
