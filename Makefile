@@ -6,7 +6,9 @@
 #   make crash    every component dies before and after each step of the protocol
 #   make chaos    servers, processes and network broken under load by a seed's plan, and an account:
 #                 CHAOS_MINUTES=20 CHAOS_SEED=7 for a longer one, or the same again
-#   make e2e      the tests on a real Kubernetes, which is built and started if there is none
+#   make e2e      every alert and panel on real Prometheus and Alertmanager, then the tests on a real
+#                 Kubernetes, which is built and started if there is none
+#   make dashboards   the same proof of what operators see, and pictures of the dashboards from it
 #   make cluster  a real Kubernetes on this machine, to use; make cluster-images gives it Fogbell's
 #                 images, make cluster-down removes it
 #   make bench    Fogbell and its peers on the same work; make bench-growth the rows that grow
@@ -23,7 +25,7 @@ IMAGES := $(filter-out core client local,$(COMPONENTS))
 PYPROJECTS := $(COMPONENTS:%=components/%/pyproject.toml)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: demo up test crash chaos e2e cluster cluster-images cluster-down bench bench-growth lint lock setup clean
+.PHONY: demo up test crash chaos e2e dashboards cluster cluster-images cluster-down bench bench-growth lint lock setup clean
 .DEFAULT_GOAL := setup
 
 setup: $(VENV)/.ready
@@ -95,8 +97,17 @@ cluster-down: $(VENV)/.cluster
 	$(BIN)/python -m tests.cluster.harness down
 
 e2e: $(VENV)/.cluster
+	$(BIN)/fogbell servers install
 	$(BIN)/python -m tests.cluster.harness prepare
-	$(BIN)/pytest tests/cluster
+	$(BIN)/pytest tests/live tests/cluster
+
+PANELS := $(VENV)/panels
+
+dashboards: $(VENV)/.cluster $(VENV)/.bench
+	$(BIN)/fogbell servers install
+	$(BIN)/python -m tests.cluster.harness prepare
+	$(BIN)/pytest tests/live tests/cluster/test_monitoring.py --record-panels $(PANELS)
+	$(BIN)/python -m monitoring.pictures $(PANELS)
 
 COMPILE := $(VENV)/lock/bin/uv pip compile --universal --generate-hashes --no-emit-index-url --quiet \
 	--python-version 3.11

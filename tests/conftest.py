@@ -29,6 +29,15 @@ SOCKET = "fogbell_servers"
 Client = pymongo.MongoClient[dict[str, Any]]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--record-panels",
+        type=Path,
+        metavar="FOLDER",
+        help="keep there what Prometheus answers to the dashboards' panels, to be drawn",
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     worker_input: dict[str, str] | None = getattr(config, "workerinput", None)
     if worker_input is not None:
@@ -57,6 +66,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if lines:
         terminalreporter.section("measured")
         terminalreporter.write_line("\n".join(lines))
+
+
+@pytest.fixture
+def panels_folder(request: pytest.FixtureRequest) -> Path | None:
+    """Where answers to the dashboards' panels are kept, if anywhere."""
+    folder: Path | None = request.config.getoption("--record-panels")
+    return folder
 
 
 @pytest.fixture

@@ -9,4 +9,4 @@ from monitoring.dashboards.plumbing import PLUMBING
 BOARDS: tuple[Board, ...] = (OVERVIEW, CAMPAIGNS, DELIVERY, PLUMBING)
 """All of them, in the order in which one looks."""
 
-__all__ = ["BOARDS", "Board"]
+__all__ = ["BOARDS", "CAMPAIGNS", "DELIVERY", "OVERVIEW", "PLUMBING", "Board"]

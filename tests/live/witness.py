@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 
 from monitoring.dashboards import BOARDS
 from monitoring.objective import Objective
@@ -24,7 +24,7 @@ def panels(*, operator: bool) -> dict[str, str]:
     or all others.
     """
     return {
-        f"{board.title}, {panel.title}, {number}": _asked(series.expression)
+        f"{board.title}, {panel.title}, {number}": asked(series.expression)
         for board in BOARDS
         for panel in board.panels
         for number, series in enumerate(panel.series)
@@ -32,7 +32,8 @@ def panels(*, operator: bool) -> dict[str, str]:
     }
 
 
-def _asked(expression: str) -> str:
+def asked(expression: str) -> str:
+    """A panel's expression as it is asked for here."""
     return placed(hastened(AIM.fill(expression), FACTOR), MATCHERS).replace(RATE, "5s")
 
 
@@ -42,25 +43,44 @@ def _of_operator(expression: str) -> bool:
 
 
 class Witness:
-    """Looks again and again. ``rung`` are alerts, ``silent`` expressions without data so far."""
+    """Looks again and again. ``ever`` are alerts that have rung, ``silent`` expressions without
+    data so far.
+    """
 
     def __init__(self, watch: Watch, expressions: Iterable[str]) -> None:
         self._watch = watch
-        self.rung: set[str] = set()
+        self._ringing: set[str] = set()
+        self._rung: set[str] = set()
+        self.ever: set[str] = set()
         self.silent = set(expressions)
 
     async def until_rings(self, alert: str, within: float) -> None:
-        """Wait until ``alert`` has reached Alertmanager. Raises AssertionError."""
+        """Wait until ``alert`` has reached Alertmanager since it was last waited to be silent.
+
+        Raises AssertionError.
+        """
 
         def rings() -> bool:
-            assert alert in self.rung, f"{alert} has not rung, but {sorted(self.rung)}"
+            assert alert in self._rung, f"{alert} has not rung, but {sorted(self._rung)}"
             return True
 
         await eventually(rings, within, PAUSE / 5)
 
+    async def until_silent(self, alerts: Collection[str], within: float) -> None:
+        """Wait until none of ``alerts`` rings. Raises AssertionError."""
+
+        def silent() -> bool:
+            assert self._ringing.isdisjoint(alerts), f"still ringing: {sorted(self._ringing)}"
+            return True
+
+        await eventually(silent, within, PAUSE / 5)
+        self._rung.difference_update(alerts)
+
     async def look(self) -> None:
         """Once."""
-        self.rung |= await asyncio.to_thread(self._watch.alerts)
+        self._ringing = await asyncio.to_thread(self._watch.alerts)
+        self._rung |= self._ringing
+        self.ever |= self._ringing
         for expression in sorted(self.silent):
             if await asyncio.to_thread(self._watch.query, expression):
                 self.silent.discard(expression)

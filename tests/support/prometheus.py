@@ -1,6 +1,7 @@
 """Real Prometheus and Alertmanager, as child processes that scrape what a test has started."""
 
 import json
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, Self
 
 import httpx2
 import yaml
+from monitoring.recording import Line
 from monitoring.tools import prometheus
 from tests.cluster.harness.tools import built
 
@@ -76,6 +78,7 @@ class Watch:
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
+        self._started = time.time()
         port, self._alerts_port, gossip = free_ports(3)
         (directory / "rules.yaml").write_text(yaml.safe_dump(dict(rules)))
         (directory / "prometheus.yaml").write_text(yaml.safe_dump(self._configuration(scrapes)))
@@ -113,6 +116,16 @@ class Watch:
         assert document["status"] == "success", f"{document.get('error')}: {expression}"
         result = document["data"]["result"]
         return [Sample(one["metric"], float(one["value"][1])) for one in result]
+
+    def history(self, expression: str) -> list[Line]:
+        """What ``expression`` has been, each second since the start."""
+        span = {"start": str(self._started), "end": str(time.time()), "step": EVERY}
+        answer = self._http.get("/api/v1/query_range", params={"query": expression, **span})
+        result = answer.raise_for_status().json()["data"]["result"]
+        return [
+            Line(one["metric"], tuple((at, float(value)) for at, value in one["values"]))
+            for one in result
+        ]
 
     def alerts(self) -> set[str]:
         """The names of the alerts that have reached Alertmanager and ring."""

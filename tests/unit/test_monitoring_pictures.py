@@ -1,0 +1,63 @@
+"""From Prometheus' answers to what a picture shows."""
+
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from monitoring.dashboards import OVERVIEW
+from monitoring.dashboards.board import Unit
+from monitoring.pictures.values import aligned, buckets, legend, shown
+from monitoring.recording import Line, keep, kept, record
+
+
+def test_a_legend_names_labels_and_leaves_out_those_that_are_not_there() -> None:
+    assert legend("{{channel}} {{lane}}", {"channel": "email", "lane": "bulk"}) == "email bulk"
+    assert legend("{{channel}} {{lane}}", {"channel": "email"}) == "email"
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (1234.0, Unit.PER_SECOND, "1.23k/s"),
+        (0.25, Unit.SECONDS, "250 ms"),
+        (90.0, Unit.SECONDS, "1.5 min"),
+        (0.0, Unit.SECONDS, "0 s"),
+        (0.0004, Unit.SECONDS, "0.4 ms"),
+        (0.995, Unit.SHARE, "99.5%"),
+        (7.0, Unit.COUNT, "7"),
+        (14.4, Unit.TIMES, "14.4x"),
+        (2e6, Unit.BYTES, "2MB"),
+        (1.0, Unit.YES_NO, "yes"),
+        (3_661_000.0, Unit.FROM_NOW, "01:01:01"),
+        (math.inf, Unit.SECONDS, "inf"),
+        (math.nan, Unit.SECONDS, "no data"),
+    ],
+)
+def test_numbers_are_shown_as_people_read_them(value: float, unit: Unit, text: str) -> None:
+    assert shown(value, unit) == text
+
+
+def test_lines_of_different_times_come_to_stand_on_the_same() -> None:
+    times, rows = aligned([Line({}, ((1.0, 5.0), (2.0, math.nan))), Line({}, ((2.0, 7.0),))])
+    assert times == [1.0, 2.0]
+    assert rows == [[5.0, 0.0], [0.0, 7.0]]
+
+
+@given(st.lists(st.integers(0, 100), min_size=1, max_size=8))
+def test_what_lies_between_bounds_adds_up_to_what_lies_below_the_last(counts: list[int]) -> None:
+    cumulative = [float(sum(counts[: n + 1])) for n in range(len(counts))]
+    bounds = [*(str(n) for n in range(1, len(counts))), "+Inf"]
+    lines = [Line({"le": le}, ((0.0, v),)) for le, v in zip(bounds, cumulative, strict=True)]
+    _, found, between = buckets(lines[::-1])
+    assert found == sorted(found)
+    assert [row[0] for row in between] == counts
+
+
+def test_a_recording_is_read_as_it_was_kept(tmp_path: Path) -> None:
+    line = Line({"channel": "email"}, ((1.0, 2.0), (2.0, math.inf)))
+    recording = record(OVERVIEW, str.upper, lambda asked: [line] if asked.isupper() else [])
+    keep(recording, OVERVIEW, tmp_path)
+    assert kept(OVERVIEW, tmp_path) == recording
+    assert recording.keys() == {panel.title for panel in OVERVIEW.panels}
