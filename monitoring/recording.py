@@ -54,5 +54,17 @@ def kept(board: Board, folder: Path) -> Recording:
     }
 
 
+def span(recording: Recording) -> tuple[float, float]:
+    """The first and the last time that any answer has. Raises ValueError where none has any."""
+    times = [
+        point[0]
+        for panel in recording.values()
+        for lines in panel
+        for line in lines
+        for point in (line.points[0], line.points[-1])
+    ]
+    return min(times), max(times)
+
+
 def _file(board: Board, folder: Path) -> Path:
     return folder / f"{board.uid}.json"

@@ -149,7 +149,7 @@ _WAITING = Row(
             width=6,
         ),
         Panel(
-            "Outstanding",
+            "Outstanding by status",
             "Deliveries that are not settled, counted once a minute.",
             Unit.COUNT,
             (Series("{{status}}", "max by (status) (fogbell_outstanding{@})"),),
@@ -157,7 +157,7 @@ _WAITING = Row(
             width=6,
         ),
         Panel(
-            "Budget's burn",
+            "Budget's burn over time",
             "1: the month's budget lasts a month. 14.4 for an hour wakes somebody up.",
             Unit.TIMES,
             tuple(Series(w, f"({late(w)}) / {BUDGET}") for w in ("5m", "1h", "6h", "1d")),

@@ -3,134 +3,149 @@
 No answer is smoothed or filled in: where Prometheus had nothing, there is nothing.
 """
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
-from matplotlib.gridspec import GridSpec
 from matplotlib.ticker import FuncFormatter
 
 from monitoring.dashboards.board import Board, Panel, Row, Shape
-from monitoring.pictures.values import aligned, buckets, legend, shown
-from monitoring.recording import Line, Recording
+from monitoring.pictures.values import Answer, aligned, buckets, legend, shown
+from monitoring.recording import Recording, span
 
+WIDTH: Final = 14.0
+"""Inches, as all lengths here; they are `COLUMNS` of Grafana's."""
 COLUMNS: Final = 24
-UNIT: Final = (0.55, 0.3)
-"""A cell of Grafana's grid, in inches."""
-DOTS: Final = 80
+DOTS: Final = 90
 """An inch."""
-HEADING: Final = 1
-HEIGHTS: Final = {Shape.NUMBER: 4}
-HEIGHT: Final = 7
+HEADING: Final = 0.35
+HEIGHTS: Final = {Shape.NUMBER: 1.0}
+HEIGHT: Final = 2.2
+LEFT, RIGHT, TOP, BOTTOM = 0.55, 0.15, 0.3, 0.5
+"""What a panel keeps free around itself, for its title, the figures at its axes, and its legend."""
 MOST_NAMED: Final = 8
 """More names than this hide the lines."""
 
-Answers = list[tuple[str, Line]]
-"""Lines with the names that their legend has."""
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """Panels beside each other, under a row's ``title`` or none."""
+
+    title: str
+    panels: list[Panel]
+
+    @property
+    def height(self) -> float:
+        return max(HEIGHTS.get(panel.shape, HEIGHT) for panel in self.panels)
 
 
 def draw(board: Board, recording: Recording, file: Path) -> None:
     """Write the picture, a PNG."""
     lines = [line for row in board.rows for line in _lines(row)]
-    height = sum(HEADING + tall for _, _, tall in lines)
-    figure = Figure(figsize=(COLUMNS * UNIT[0], height * UNIT[1]), dpi=DOTS)
-    grid = GridSpec(height, COLUMNS, figure=figure, left=0.03, right=0.99, top=0.985, bottom=0.02)
-    start = _start(recording)
-    top = 0
-    for heading, panels, tall in lines:
-        _head(figure.add_subplot(grid[top, :]), heading)
-        left = 0
-        for panel in panels:
-            place = grid[top + HEADING : top + HEADING + tall, left : left + panel.width]
-            _panel(figure.add_subplot(place), panel, recording[panel.title], start)
-            left += panel.width
-        top += HEADING + tall
+    height = sum(HEADING * bool(line.title) + line.height for line in lines)
+    figure = Figure(figsize=(WIDTH, height), dpi=DOTS)
+    start, end = span(recording)
+    top = height
+    for line in lines:
+        if line.title:
+            top -= HEADING
+            at = (0.1 / WIDTH, (top + 0.05) / height)
+            figure.text(*at, line.title, fontsize=11, fontweight="bold")
+        top -= line.height
+        for panel, left in _placed(line):
+            wide = panel.width * WIDTH / COLUMNS
+            axes = figure.add_axes(
+                (
+                    (left + LEFT) / WIDTH,
+                    (top + BOTTOM) / height,
+                    (wide - LEFT - RIGHT) / WIDTH,
+                    (line.height - TOP - BOTTOM) / height,
+                )
+            )
+            _panel(axes, panel, _answers(panel, recording, start, end))
+            if panel.shape is not Shape.NUMBER:
+                axes.set_xlim(0, end - start)
     figure.savefig(file)
 
 
-def _lines(row: Row) -> list[tuple[str, list[Panel], int]]:
-    """A row's panels as they come to lie beside each other, with its title and their height."""
-    lines: list[list[Panel]] = [[]]
+def _lines(row: Row) -> list[_Line]:
+    """A row's panels, as many beside each other as there is room for."""
+    lines = [_Line(row.title, [])]
     for panel in row.panels:
-        if sum(other.width for other in lines[-1]) + panel.width > COLUMNS:
-            lines.append([])
-        lines[-1].append(panel)
-    titles = [row.title] + [""] * (len(lines) - 1)
+        if sum(other.width for other in lines[-1].panels) + panel.width > COLUMNS:
+            lines.append(_Line("", []))
+        lines[-1].panels.append(panel)
+    return lines
+
+
+def _placed(line: _Line) -> Iterator[tuple[Panel, float]]:
+    """Each panel with its left edge."""
+    left = 0.0
+    for panel in line.panels:
+        yield panel, left
+        left += panel.width * WIDTH / COLUMNS
+
+
+def _answers(panel: Panel, recording: Recording, start: float, end: float) -> list[Answer]:
+    """All lines of ``panel``, named, at each second from ``start`` to ``end``."""
     return [
-        (title, panels, max(HEIGHTS.get(panel.shape, HEIGHT) for panel in panels))
-        for title, panels in zip(titles, lines, strict=True)
+        Answer(
+            legend(series.legend or panel.title, line.labels),
+            line.labels,
+            aligned(line, start, end),
+        )
+        for series, lines in zip(panel.series, recording[panel.title], strict=True)
+        for line in lines
     ]
 
 
-def _start(recording: Recording) -> float:
-    return min(
-        line.points[0][0]
-        for panel in recording.values()
-        for lines in panel
-        for line in lines
-        if line.points
-    )
-
-
-def _head(axes: Axes, title: str) -> None:
-    axes.axis("off")
-    axes.text(0, 0.1, title, fontsize=11, fontweight="bold", transform=axes.transAxes)
-
-
-def _panel(axes: Axes, panel: Panel, answers: list[list[Line]], start: float) -> None:
+def _panel(axes: Axes, panel: Panel, answers: list[Answer]) -> None:
     axes.set_title(panel.title, fontsize=8, loc="left", pad=3)
     axes.tick_params(labelsize=6, length=2)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    named = [
-        (legend(series.legend or panel.title, line.labels), _from(line, start))
-        for series, lines in zip(panel.series, answers, strict=True)
-        for line in lines
-    ]
-    _SHAPES[panel.shape](axes, panel, named)
+    _SHAPES[panel.shape](axes, panel, answers)
 
 
-def _from(line: Line, start: float) -> Line:
-    return Line(line.labels, tuple((at - start, value) for at, value in line.points))
+def _plot(axes: Axes, panel: Panel, answers: list[Answer]) -> None:
+    for answer in answers:
+        axes.plot(answer.values, linewidth=1, label=answer.name)
+    _finish(axes, panel, answers)
 
 
-def _plot(axes: Axes, panel: Panel, named: Answers) -> None:
-    for name, line in named:
-        times, values = zip(*line.points, strict=True)
-        axes.plot(times, values, linewidth=1, label=name)
-    _finish(axes, panel, len(named))
+def _stack(axes: Axes, panel: Panel, answers: list[Answer]) -> None:
+    rows = [[0.0 if math.isnan(v) else v for v in answer.values] for answer in answers]
+    if rows:
+        names = [answer.name for answer in answers]
+        axes.stackplot(range(len(rows[0])), rows, labels=names, alpha=0.7)
+    _finish(axes, panel, answers)
 
 
-def _stack(axes: Axes, panel: Panel, named: Answers) -> None:
-    if named:
-        times, rows = aligned([line for _, line in named])
-        axes.stackplot(times, rows, labels=[name for name, _ in named], alpha=0.7)
-    _finish(axes, panel, len(named))
-
-
-def _finish(axes: Axes, panel: Panel, count: int) -> None:
-    axes.set_ylim(bottom=0)
+def _finish(axes: Axes, panel: Panel, answers: list[Answer]) -> None:
+    flat = not any(value > 0 for answer in answers for value in answer.values)
+    axes.set_ylim(0, 1 if flat else None)
     axes.grid(visible=True, linewidth=0.3)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: shown(value, panel.unit)))
-    if 0 < count <= MOST_NAMED:
-        axes.legend(fontsize=6, loc="upper left", framealpha=0.6, ncols=2)
+    if 0 < len(answers) <= MOST_NAMED:
+        style: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (-0.02, -0.12)}
+        axes.legend(ncols=panel.width // 2, fontsize=6, frameon=False, handlelength=1.2, **style)
 
 
-def _number(axes: Axes, panel: Panel, named: Answers) -> None:
+def _number(axes: Axes, panel: Panel, answers: list[Answer]) -> None:
     """The last value of each that still has one, as Grafana's instant query shows it."""
-    axes.set_xticks([])
-    axes.set_yticks([])
-    end = max((line.points[-1][0] for _, line in named), default=0)
-    last = [(name, line.points[-1][1]) for name, line in named if line.points[-1][0] == end]
+    axes.set_axis_off()
+    last = [(a.name, a.values[-1]) for a in answers if not math.isnan(a.values[-1])]
+    style: dict[str, Any] = {"ha": "center", "va": "center", "transform": axes.transAxes}
     for number, (name, value) in enumerate(last):
-        at = (number + 0.5) / len(last)
-        style: dict[str, Any] = {"ha": "center", "va": "center", "transform": axes.transAxes}
-        axes.text(
-            at, 0.55, shown(value, panel.unit), fontsize=16, color=_color(panel, value), **style
-        )
-        axes.text(at, 0.15, name if len(last) > 1 else "", fontsize=6, **style)
+        at, color = (number + 0.5) / len(last), _color(panel, value)
+        axes.text(at, 0.6, shown(value, panel.unit), fontsize=15, color=color, **style)
+        if len(last) > 1:
+            axes.text(at, 0.1, name, fontsize=6, **style)
 
 
 def _color(panel: Panel, value: float) -> str:
@@ -139,16 +154,16 @@ def _color(panel: Panel, value: float) -> str:
     return "tab:red" if low or high else "tab:green"
 
 
-def _heat(axes: Axes, panel: Panel, named: Answers) -> None:
-    """Buckets hold what is below their bound: each is shown without those below it."""
-    if not named:
-        return
-    times, bounds, rows = buckets([line for _, line in named])
-    axes.pcolormesh(times, range(len(bounds)), rows, cmap="Blues", shading="nearest")
-    axes.set_yticks(range(len(bounds)), [shown(bound, panel.unit) for bound in bounds])
+def _heat(axes: Axes, panel: Panel, answers: list[Answer]) -> None:
+    bounds, rows = buckets(answers)
+    if rows:
+        # The few that are slow have to be seen beside the many that are not.
+        norm = PowerNorm(0.4, vmin=0)
+        axes.pcolormesh(rows, cmap="Blues", norm=norm, rasterized=True)
+    axes.set_yticks([n + 0.5 for n in range(len(bounds))], [shown(b, panel.unit) for b in bounds])
 
 
-_SHAPES: Final[Mapping[Shape, Callable[[Axes, Panel, Answers], None]]] = {
+_SHAPES: Final[Mapping[Shape, Callable[[Axes, Panel, list[Answer]], None]]] = {
     Shape.LINES: _plot,
     Shape.STACK: _stack,
     Shape.NUMBER: _number,

@@ -2,18 +2,28 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 from monitoring.dashboards.board import Unit
-from monitoring.recording import Line
+from monitoring.recording import Labels, Line
 
 _SCALES: Final = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 _TIMES: Final = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms"))
 
 
-def legend(pattern: str, labels: Mapping[str, str]) -> str:
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One line of a panel: ``values`` are a second apart, NaN where there was none."""
+
+    name: str
+    labels: Labels
+    values: list[float]
+
+
+def legend(pattern: str, labels: Labels) -> str:
     """``{{channel}}`` and the like, filled in; a label that is not there is empty."""
     return re.sub(r"{{(\w+)}}", lambda found: labels.get(found[1], ""), pattern).strip()
 
@@ -44,25 +54,22 @@ def _scaled(value: float, scales: Sequence[tuple[float, str]], space: str) -> st
     return f"{value / size:.3g}{space if name else ''}{name}"
 
 
-def aligned(lines: Sequence[Line]) -> tuple[list[float], list[list[float]]]:
-    """All times, and each line's values at them: 0 where it has none."""
-    times = sorted({at for line in lines for at, _ in line.points})
-    found = [dict(line.points) for line in lines]
-    rows = [[_number(values.get(at, 0.0)) for at in times] for values in found]
-    return times, rows
+def aligned(line: Line, start: float, end: float) -> list[float]:
+    """Its values at each second from ``start`` to ``end``: NaN where it has none."""
+    values = {round(at - start): value for at, value in line.points}
+    return [values.get(second, math.nan) for second in range(round(end - start) + 1)]
 
 
-def buckets(lines: Sequence[Line]) -> tuple[list[float], list[float], list[list[float]]]:
-    """Times, upper bounds, and for each bound the values that lie between it and the one below."""
-    ordered = sorted(lines, key=lambda line: float(line.labels["le"]))
-    times, rows = aligned(ordered)
-    below = [[0.0] * len(times), *rows[:-1]]
+def buckets(answers: Sequence[Answer]) -> tuple[list[float], list[list[float]]]:
+    """Upper bounds, and for each the values that lie between it and the one below; 0 for none.
+
+    A histogram's buckets hold all that is below their bound.
+    """
+    ordered = sorted(answers, key=lambda answer: float(answer.labels["le"]))
+    rows = [[0.0 if math.isnan(v) else v for v in answer.values] for answer in ordered]
+    below = [[0.0] * len(row) for row in rows[:1]] + rows[:-1]
     between = [
         [max(0.0, value - less) for value, less in zip(row, lower, strict=True)]
         for row, lower in zip(rows, below, strict=True)
     ]
-    return times, [float(line.labels["le"]) for line in ordered], between
-
-
-def _number(value: float) -> float:
-    return 0.0 if math.isnan(value) else value
+    return [float(answer.labels["le"]) for answer in ordered], between

@@ -52,5 +52,11 @@ def test_prometheus_understands_every_expression(tmp_path: Path) -> None:
     assert f"{len(rules)} rules found" in run.stdout
 
 
+def test_a_dashboard_has_no_two_panels_of_one_title() -> None:
+    for board in BOARDS:
+        titles = [panel.title for panel in board.panels]
+        assert sorted(set(titles)) == sorted(titles)
+
+
 def test_every_metric_is_used_by_an_alert_or_a_panel() -> None:
     assert [name for name, users in uses().items() if not users] == []

@@ -246,9 +246,12 @@ async def a_runner(stage: Stage, directory: Path) -> None:
     environ = system.environ() | {"FOGBELL_METRICS__PORT": str(port)}
     run = new_run(throttle={"perSecond": 10})
     program = await asyncio.to_thread(start_pod, run, "runner", directory, environ)
-    stage.scrape(Component("campaign", "runner", program, port))
-    await eventually(lambda: program.exit_status is not None, 60, 0.1)
-    assert program.exit_status == 0, program.tail()
+    try:
+        stage.scrape(Component("campaign", "runner", program, port))
+        await eventually(lambda: program.exit_status is not None, 60, 0.1)
+        assert program.exit_status == 0, program.tail()
+    finally:
+        await asyncio.to_thread(program.kill)
     stage.scrape()
 
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from monitoring.dashboards import OVERVIEW
 from monitoring.dashboards.board import Unit
-from monitoring.pictures.values import aligned, buckets, legend, shown
-from monitoring.recording import Line, keep, kept, record
+from monitoring.pictures.values import Answer, aligned, buckets, legend, shown
+from monitoring.recording import Line, keep, kept, record, span
 
 
 def test_a_legend_names_labels_and_leaves_out_those_that_are_not_there() -> None:
@@ -39,20 +39,22 @@ def test_numbers_are_shown_as_people_read_them(value: float, unit: Unit, text: s
     assert shown(value, unit) == text
 
 
-def test_lines_of_different_times_come_to_stand_on_the_same() -> None:
-    times, rows = aligned([Line({}, ((1.0, 5.0), (2.0, math.nan))), Line({}, ((2.0, 7.0),))])
-    assert times == [1.0, 2.0]
-    assert rows == [[5.0, 0.0], [0.0, 7.0]]
+def test_a_line_has_a_gap_where_it_has_no_value() -> None:
+    values = aligned(Line({}, ((11.0, 5.0), (13.0, 7.0))), 10.0, 13.0)
+    assert [None if math.isnan(value) else value for value in values] == [None, 5.0, None, 7.0]
 
 
 @given(st.lists(st.integers(0, 100), min_size=1, max_size=8))
 def test_what_lies_between_bounds_adds_up_to_what_lies_below_the_last(counts: list[int]) -> None:
     cumulative = [float(sum(counts[: n + 1])) for n in range(len(counts))]
     bounds = [*(str(n) for n in range(1, len(counts))), "+Inf"]
-    lines = [Line({"le": le}, ((0.0, v),)) for le, v in zip(bounds, cumulative, strict=True)]
-    _, found, between = buckets(lines[::-1])
+    answers = [
+        Answer("", {"le": le}, [value, math.nan])
+        for le, value in zip(bounds, cumulative, strict=True)
+    ]
+    found, between = buckets(answers[::-1])
     assert found == sorted(found)
-    assert [row[0] for row in between] == counts
+    assert between == [[count, 0.0] for count in counts]
 
 
 def test_a_recording_is_read_as_it_was_kept(tmp_path: Path) -> None:
@@ -60,4 +62,5 @@ def test_a_recording_is_read_as_it_was_kept(tmp_path: Path) -> None:
     recording = record(OVERVIEW, str.upper, lambda asked: [line] if asked.isupper() else [])
     keep(recording, OVERVIEW, tmp_path)
     assert kept(OVERVIEW, tmp_path) == recording
+    assert span(recording) == (1.0, 2.0)
     assert recording.keys() == {panel.title for panel in OVERVIEW.panels}
