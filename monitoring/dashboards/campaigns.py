@@ -96,13 +96,18 @@ CAMPAIGNS = Board(
                     ),
                 ),
                 Panel(
-                    "Delivered",
-                    "Deliveries of the run that providers took, a second: what a throttle bounds.",
+                    "Delivered, and throttle",
+                    "Deliveries of the run that providers took, a second; and how many people a"
+                    " second it is held to, each of whom has one for each channel.",
                     Unit.PER_SECOND,
                     (
                         Series(
                             "{{campaign}}",
                             per_second(_RUN % ',status="delivered"', "campaign", of="max"),
+                        ),
+                        Series(
+                            "{{campaign}} throttle",
+                            "max by (campaign) (fogbell_campaign_throttle_per_second{@})",
                         ),
                     ),
                 ),

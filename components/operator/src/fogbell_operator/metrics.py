@@ -99,6 +99,14 @@ class CampaignGauges:
             registry=registry,
         )
 
+        self._throttle = Gauge(
+            "fogbell_campaign_throttle_per_second",
+            "People a second, over all channels, that a Campaign's runs are held to. Absent where"
+            " nothing holds them.",
+            campaign,
+            registry=registry,
+        )
+
     def run(self, namespace: str, campaign: str, totals: Mapping[DeliveryStatus, int]) -> None:
         """What the last run of a Campaign has come to."""
         for status in DeliveryStatus:
@@ -113,20 +121,23 @@ class CampaignGauges:
         last_run: bool | None,
         next_run: datetime | None,
         overdue: timedelta,
+        throttle: int | None,
     ) -> None:
-        """How a Campaign stands; None for what is not known, or is not to come.
+        """How a Campaign stands; None for what is not known, is not to come, or does not hold.
 
-        For so long (``overdue``) a run that should have begun has not.
+        For so long (``overdue``) a run that should have begun has not. ``throttle`` is people a
+        second.
         """
         _set(self._ready, (namespace, campaign), ready)
         self._overdue.labels(namespace, campaign).set(overdue.total_seconds())
         _set(self._last_run, (namespace, campaign), last_run)
         seconds = next_run.timestamp() if next_run else None
         _set(self._next, (namespace, campaign), seconds)
+        _set(self._throttle, (namespace, campaign), throttle)
 
     def forget(self, namespace: str, campaign: str) -> None:
         """A Campaign is there no more."""
-        for gauge in (self._ready, self._last_run, self._next, self._overdue):
+        for gauge in (self._ready, self._last_run, self._next, self._overdue, self._throttle):
             _set(gauge, (namespace, campaign), None)
         for status in DeliveryStatus:
             _set(self._deliveries, (namespace, campaign, status.value), None)
