@@ -124,7 +124,9 @@ async def test_every_alert_rings_for_its_fault_and_every_panel_has_data(
                     await an_expansion_that_meets_a_defect(stage)
                     await a_runner(stage, tmp_path)
                     await workers_that_die(stage)
-                    await nobody_sweeps_and_nobody_works(stage, own_mongo, own_rabbit)
+                    await rabbitmq_that_is_away(stage, own_rabbit)
+                    await mongodb_that_is_slow_or_away(stage, own_mongo)
+                    await nobody_works_and_nobody_sweeps(stage)
                     assert witness.ever == EXPECTED
                     await all_is_well_again(stage)
             if panels_folder:
@@ -276,26 +278,34 @@ async def _another_worker(stage: Stage) -> None:
     await asyncio.sleep(4)
 
 
-async def nobody_sweeps_and_nobody_works(
-    stage: Stage, mongodb: MongoServer, rabbitmq: RabbitServer
-) -> None:
-    """Meanwhile, intake has to do with servers that are slow, or away."""
+async def rabbitmq_that_is_away(stage: Stage, rabbitmq: RabbitServer) -> None:
+    """Sweeps find what is due, and cannot give it to any worker."""
+    async with stage.fault(
+        "FogbellRabbitmqAway",
+        "FogbellPublishFails",
+        "FogbellDeliveriesOverdue",
+        "FogbellBulkOverdue",
+        within=120,
+    ):
+        await asyncio.to_thread(rabbitmq.kill)
+        await stage.system.post(mail("late@example.org", lane="bulk"))
+    await asyncio.to_thread(rabbitmq.restart)
+
+
+async def mongodb_that_is_slow_or_away(stage: Stage, mongodb: MongoServer) -> None:
+    await _frozen(stage, mongodb, "FogbellIntakeSlow", frozen=2.0, thawed=0.3)
+    await _frozen(stage, mongodb, "FogbellIntakeFails", frozen=30.0, thawed=0.0)
+
+
+async def nobody_works_and_nobody_sweeps(stage: Stage) -> None:
     system = stage.system
     async with stage.fault("FogbellNoConsumers", "FogbellNobodyClaims", "FogbellWorkersAbsent"):
         for component in system.started:
             if component.name == "worker":
                 await system.stop(component)
-        await system.post(mail("late@example.org", lane="bulk"))
-    async with stage.fault("FogbellSweepAbsent", "FogbellDeliveriesOverdue"):
+    async with stage.fault("FogbellSweepAbsent"):
         await system.stop_retry()
         stage.scrape()
-    await _frozen(stage, mongodb, "FogbellIntakeSlow", frozen=2.0, thawed=0.3)
-    await _frozen(stage, mongodb, "FogbellIntakeFails", frozen=30.0, thawed=0.0)
-    async with stage.fault("FogbellRabbitmqAway", "FogbellPublishFails"):
-        await asyncio.to_thread(rabbitmq.kill)
-    await asyncio.to_thread(rabbitmq.restart)
-    async with stage.fault("FogbellBulkOverdue", within=120):
-        pass  # A mail of bulk waits since the workers have gone.
     async with stage.fault("FogbellNothingKnown"):
         stage.targets.replace([])
 
