@@ -117,9 +117,9 @@ class Watch:
         result = document["data"]["result"]
         return [Sample(one["metric"], float(one["value"][1])) for one in result]
 
-    def history(self, expression: str) -> list[Line]:
-        """What ``expression`` has been, each second since the start."""
-        span = {"start": str(self._started), "end": str(time.time()), "step": EVERY}
+    def history(self, expression: str, until: float) -> list[Line]:
+        """What ``expression`` has been, each second from the start to ``until``, a Unix time."""
+        span = {"start": str(self._started), "end": str(until), "step": EVERY}
         answer = self._http.get("/api/v1/query_range", params={"query": expression, **span})
         result = answer.raise_for_status().json()["data"]["result"]
         return [
