@@ -154,3 +154,12 @@ def test_the_retry_and_retention_groups_describe_policies(monkeypatch: pytest.Mo
     assert settings.retry.policy().attempts == 3
     assert settings.retry.policy().max_age == 72 * 3600
     assert settings.retention.retention().deliveries.total_seconds() == 1.5 * 86_400
+
+
+def test_an_exporter_of_traces_that_is_not_offered_is_refused_with_the_settings(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "zipkin")
+    assert refused(capsys, job=True, code=42) == [
+        "fogbell: OTEL_TRACES_EXPORTER is wrong: expected 'otlp' or 'none', not 'zipkin'."
+    ]

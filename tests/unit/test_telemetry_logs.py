@@ -65,6 +65,28 @@ async def test_what_a_request_is_called_goes_along_with_every_line() -> None:
     assert line["request_id"] == "r-1"
 
 
+TRACED = """
+from opentelemetry.sdk.trace import TracerProvider
+from fogbell.telemetry import traces
+from fogbell.telemetry.lineage import Lineage
+traces.use(TracerProvider().get_tracer("test"))
+with traces.span("a", Lineage()) as span:
+    log.info("ours")
+    logging.getLogger("anything").warning("theirs")
+    log.info("both", mine=[format(span.get_span_context().trace_id, "032x"),
+                           format(span.get_span_context().span_id, "016x")])
+log.info("after")
+"""
+
+
+async def test_a_line_says_within_which_span_it_was_written() -> None:
+    ours, theirs, both, after = map(json.loads, (await logged(TRACED)).splitlines())
+    expected = both["mine"]
+    for line in (ours, theirs, both):
+        assert [line["trace_id"], line["span_id"]] == expected
+    assert not {"trace_id", "span_id"} & after.keys()
+
+
 async def test_drivers_are_heard_only_when_something_is_wrong() -> None:
     code = (
         "logging.getLogger('aiormq.connection').info('amqp://guest:guest@host')\n"

@@ -9,7 +9,7 @@ import os
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -25,6 +25,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, Settin
 from fogbell.model.status import Channel
 from fogbell.policy import Retention, RetryPolicy
 from fogbell.settings_report import DELIMITER, PREFIX, describe, slips, unreadable
+from fogbell.telemetry import exporting
 from fogbell.telemetry.summary import leave_summary
 
 SERVICE_EXIT, JOB_EXIT = 2, 42
@@ -195,6 +196,12 @@ class Settings(BaseSettings):
     retention: RetentionSettings = RetentionSettings()
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
+
+    @model_validator(mode="after")
+    def _traces_can_be_exported(self) -> Self:
+        """Refuse what OpenTelemetry's own variables ask for and is not offered."""
+        exporting.wanted(os.environ)
+        return self
 
     @model_validator(mode="before")
     @classmethod

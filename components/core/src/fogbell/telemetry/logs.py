@@ -15,6 +15,8 @@ from typing import Any
 
 import structlog
 
+from fogbell.telemetry import traces
+
 MASK = "[masked]"
 # Repetitions are bounded, for a line may hold a long text and unbounded ones take quadratic time.
 _SENSITIVE = re.compile(
@@ -41,6 +43,7 @@ def configure_logging(component: str, level: str, fmt: str) -> None:
     """Send everything to standard error: ``fmt`` is ``json`` or ``console``."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        trace_ids,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -89,6 +92,15 @@ class _Writer(structlog.WriteLogger):
     def __init__(self, name: str) -> None:
         super().__init__(sys.stderr)
         self.name = name
+
+
+def trace_ids(_logger: object, _method: str, event: Event) -> Event:
+    """Say within which span a line was written, in hexadecimal digits as traces show them."""
+    here = traces.origin()
+    if here is not None:
+        event["trace_id"] = format(here.trace_id, "032x")
+        event["span_id"] = format(here.span_id, "016x")
+    return event
 
 
 def places(_logger: object, _method: str, event: Event) -> Event:
