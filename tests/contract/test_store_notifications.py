@@ -188,6 +188,7 @@ def _everything_set() -> Notification:
         settled_at=NOW,
         expected=3,
         expected_by_channel={"email": 2, "webhook": 1},
+        traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
     )
 
 
@@ -198,6 +199,20 @@ async def test_a_notification_reads_back_as_it_was_given(db: Database, people: i
         new: list[NewDelivery] = [new_delivery(notification.id) for _ in range(people)]
         await notifications.accept(db, [Accept(notification, new, None, SENDING)], GRACE)
         assert await notifications.get(db, notification.id) == notification
+
+
+async def test_only_a_traced_post_carries_its_trace(db: Database) -> None:
+    post = _post(0)
+    await notifications.accept(db, [post], GRACE)
+    (stored,) = await db.notifications.find({}).to_list(None)
+    assert "traceparent" not in stored
+
+
+async def test_fields_of_a_newer_version_are_passed_over(db: Database) -> None:
+    post = _post(0)
+    await notifications.accept(db, [post], GRACE)
+    await db.notifications.update_one({}, {"$set": {"of_a_newer_version": 1}})
+    assert await notifications.get(db, post.notification.id) == post.notification
 
 
 async def test_a_notification_that_is_settled_already_is_never_looked_at(db: Database) -> None:

@@ -6,6 +6,7 @@ import uvloop
 
 from fogbell.collector import spare_the_collector
 from fogbell.settings import load
+from fogbell.telemetry.exporting import traced
 from fogbell.telemetry.logs import configure_logging
 from fogbell_campaign.app import perform
 from fogbell_campaign.settings import CampaignSettings
@@ -18,7 +19,8 @@ def main() -> None:
     settings = load(CampaignSettings, job=True)
     configure_logging("campaign", settings.log.level, settings.log.format)
     spare_the_collector()
-    sys.exit(uvloop.run(perform(settings)))
+    with traced("campaign"):
+        sys.exit(uvloop.run(perform(settings)))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fogbell.collector import spare_the_collector
 from fogbell.settings import load
+from fogbell.telemetry.exporting import traced
 from fogbell.telemetry.logs import configure_logging
 from fogbell_intake.app import begin_stop, create_app
 from fogbell_intake.server import Server
@@ -28,7 +29,8 @@ def main() -> None:
         ready_file=arguments.ready_file,
     )
     spare_the_collector()
-    server.run()
+    with traced("intake"):
+        server.run()
 
 
 if __name__ == "__main__":

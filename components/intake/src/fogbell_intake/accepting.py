@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import structlog
+from opentelemetry.trace import SpanContext
 
 from fogbell.broker import Publisher
 from fogbell.expansion.storing import publish_new
@@ -24,6 +25,7 @@ from fogbell.model.status import Lane
 from fogbell.store import notifications
 from fogbell.store.database import Database, StoreUnavailableError
 from fogbell.store.notifications import Accept, AcceptConflictError, Stored
+from fogbell.telemetry import traces
 from fogbell.together import together
 
 MOST_POSTS = 512
@@ -70,6 +72,7 @@ class _Waiting:
     post: Accept
     keyed: bool
     done: "asyncio.Future[Accepted]"
+    origin: SpanContext | None
     twins: list["_Waiting"] = field(default_factory=list)
 
     @property
@@ -131,7 +134,7 @@ class Accepter:
         if len(self._waiting) >= MOST_WAITING:
             raise StoreUnavailableError("too many posts wait for MongoDB")
         done: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(post, keyed, done))
+        self._waiting.append(_Waiting(post, keyed, done, traces.origin()))
         self._wake.set()
         return await done
 
@@ -184,6 +187,13 @@ class Accepter:
         return _merged(taken)
 
     async def _commit(self, group: list[_Waiting]) -> None:
+        posts = {"fogbell.posts": len(group)}
+        # Its publishing takes the span along: it is in the trace of a lone post, and linked to
+        # those of several.
+        with traces.gathered_span("commit", (w.origin for w in group), attributes=posts):
+            await self._commit_fresh(group)
+
+    async def _commit_fresh(self, group: list[_Waiting]) -> None:
         fresh = await self._answer_known(group)
         if not fresh:
             return

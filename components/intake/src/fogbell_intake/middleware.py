@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import Final
 
 import structlog
+from opentelemetry.trace import Span
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -16,6 +17,7 @@ from fogbell.identity import uuid7
 from fogbell_intake import problem_types as types
 from fogbell_intake.metrics import IntakeMetrics
 from fogbell_intake.problems import Problem
+from fogbell_intake.tracing import UNMATCHED, name_span, request_span
 
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _QUIET: Final = frozenset({"/healthz", "/readyz"})
@@ -51,21 +53,29 @@ class RequestMiddleware:
         answer = _Answer(send, _request_id(scope))
         scope.setdefault("state", {})["request_id"] = answer.request_id
         structlog.contextvars.bind_contextvars(request_id=answer.request_id)
+        if scope["path"] in _QUIET:
+            await self._answered(scope, receive, answer)
+            return
+        with request_span(scope, answer.request_id) as span:
+            try:
+                await self._answered(scope, receive, answer)
+            finally:
+                self._tell(scope, answer, started, span)
+
+    async def _answered(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         try:
             with self._metrics.requests_open():
                 await self._app(scope, receive, answer.send)
         except Exception as error:
             await _fail(error, Request(scope, receive, answer.send), answer)
-        finally:
-            if scope["path"] not in _QUIET:
-                self._tell(scope, answer, started)
 
-    def _tell(self, scope: Scope, answer: "_Answer", started: float) -> None:
-        route = scope["state"].get("route", "unmatched")
+    def _tell(self, scope: Scope, answer: "_Answer", started: float, span: Span) -> None:
+        route = scope["state"].get("route", UNMATCHED)
         ended = perf_counter()
         # A stream's answer begins long before it ends.
         waited = (answer.begun_at or ended) - started
         self._metrics.answered(scope["method"], route, answer.status, waited)
+        name_span(span, scope["method"], route, answer.status)
         if self._access_log:
             log.info(
                 "request",

@@ -31,6 +31,7 @@ from fogbell.rendering import InvalidFieldError, TemplateSyntaxError, check_part
 from fogbell.store import progress, templates
 from fogbell.store.database import Database
 from fogbell.store.notifications import Accept
+from fogbell.telemetry import traces
 from fogbell_intake import problem_types as types
 from fogbell_intake.auth import Caller
 from fogbell_intake.bodies import AddressBody, NamedBody, NotificationBody
@@ -115,6 +116,7 @@ async def prepare(
         send_at=body.send_at,
         expires_at=body.expires_at,
         reports=post.reports,
+        traceparent=traces.traceparent(),
     )
     if _expanded_later(notification, audience, now):
         return _later(notification, now, settings)

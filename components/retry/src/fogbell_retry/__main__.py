@@ -6,6 +6,7 @@ import sys
 import uvloop
 
 from fogbell.settings import load
+from fogbell.telemetry.exporting import traced
 from fogbell.telemetry.logs import configure_logging
 from fogbell_retry.app import Retry
 from fogbell_retry.settings import RetryComponentSettings
@@ -18,7 +19,8 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = load(RetryComponentSettings, job=True)
     configure_logging("retry", settings.log.level, settings.log.format)
-    sys.exit(uvloop.run(_run(settings, once=arguments.once)))
+    with traced("retry"):
+        sys.exit(uvloop.run(_run(settings, once=arguments.once)))
 
 
 async def _run(settings: RetryComponentSettings, *, once: bool) -> int:

@@ -4,6 +4,7 @@ import uvloop
 
 from fogbell.collector import spare_the_collector
 from fogbell.settings import load
+from fogbell.telemetry.exporting import traced
 from fogbell.telemetry.logs import configure_logging
 from fogbell_worker.app import Worker
 from fogbell_worker.settings import WorkerSettings
@@ -14,7 +15,8 @@ def main() -> None:
     settings = load(WorkerSettings)
     configure_logging("worker", settings.log.level, settings.log.format)
     spare_the_collector()
-    uvloop.run(_run(settings))
+    with traced("worker"):
+        uvloop.run(_run(settings))
 
 
 async def _run(settings: WorkerSettings) -> None:

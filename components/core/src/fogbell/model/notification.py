@@ -114,6 +114,9 @@ class Notification:
     """Why it does not go on: its expansion has failed."""
     reports: frozenset[EventType] = frozenset()
     """Which of its events the app is to be told: decided when it was accepted."""
+    traceparent: str | None = None
+    """The W3C trace context in which it was accepted, where that is traced: its deliveries belong
+    to that trace, or are linked to it, also hours later and in other processes."""
 
     def status(self, now: datetime) -> NotificationStatus:
         """What the interface shows, derived from the times that have passed."""

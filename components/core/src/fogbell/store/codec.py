@@ -27,6 +27,7 @@ _PLAIN = (
     "expected",
     "expected_by_channel",
     "reason",
+    "traceparent",
 )
 
 

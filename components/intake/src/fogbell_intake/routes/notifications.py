@@ -12,6 +12,7 @@ from fogbell.model.api_key import Scope
 from fogbell.model.status import Channel, DeliveryStatus
 from fogbell.store import deliveries, notifications, progress
 from fogbell.store.database import Database
+from fogbell.telemetry import traces
 from fogbell_intake import views
 from fogbell_intake.answers import AcceptedAnswer, DeliveryAnswer, NotificationAnswer, Page
 from fogbell_intake.bodies import NotificationBody
@@ -38,8 +39,9 @@ async def post(request: Request) -> Response:
     submitter: Submitter = request.app.state.submitter
     answer = await submitter.store(await submitter.ready(caller(request), raw, key))
     shown = views.accepted(answer)
-    # The request's line then says which notification it was.
+    # The request's line and span then say which notification it was.
     structlog.contextvars.bind_contextvars(notification=shown["id"])
+    traces.current().set_attribute("fogbell.notification", shown["id"])
     headers = {"Location": shown["links"]["self"]}
     if answer.replayed:
         headers["Idempotent-Replayed"] = "true"
