@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID
 
+from opentelemetry.trace import SpanContext
 from tests.support.deliveries import GRACE
 from tests.support.notifications import new_notification
 
@@ -92,11 +93,16 @@ class Window:
         self._events: list[asyncio.Event] = []
 
     def message(
-        self, ids: Iterable[UUID], *, alone: bool, chunk: str | None
+        self,
+        ids: Iterable[UUID],
+        *,
+        alone: bool,
+        chunk: str | None,
+        origin: SpanContext | None = None,
     ) -> tuple[Received, asyncio.Event]:
         self._events.append(asyncio.Event())
-        message = Received(Ids(tuple(ids), alone, chunk), len(self._events) - 1, cast("Any", self))
-        return message, self._events[-1]
+        tag, itself = len(self._events) - 1, cast("Any", self)
+        return Received(Ids(tuple(ids), alone, chunk), tag, itself, origin), self._events[-1]
 
     def finish(self, tag: int) -> None:
         assert not self._events[tag].is_set(), "a message is finished once"
@@ -105,7 +111,10 @@ class Window:
 
 @dataclass
 class RunningLane:
-    """A lane at work. ``hand`` gives it a message and returns what is set once it is finished."""
+    """A lane at work. ``hand`` gives it a message and returns what is set once it is finished.
+
+    ``origin`` is the span that published the message.
+    """
 
     runner: LaneRunner
     recorder: Recorder
@@ -113,9 +122,14 @@ class RunningLane:
     window: Window = field(default_factory=Window)
 
     def hand(
-        self, ids: Iterable[UUID], *, alone: bool = False, chunk: str | None = None
+        self,
+        ids: Iterable[UUID],
+        *,
+        alone: bool = False,
+        chunk: str | None = None,
+        origin: SpanContext | None = None,
     ) -> asyncio.Event:
-        message, finished = self.window.message(ids, alone=alone, chunk=chunk)
+        message, finished = self.window.message(ids, alone=alone, chunk=chunk, origin=origin)
         self.runner.receive(message)
         return finished
 

@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 import structlog
+from opentelemetry.trace import SpanContext
 
 from fogbell.broker import Received
 from fogbell.model.delivery import Claimed
 from fogbell.model.outcome import Attempt, Deferred
 from fogbell.model.status import Lane
 from fogbell.store.database import Database, StoreUnavailableError
+from fogbell.telemetry import traces
 from fogbell_worker.hosts import BUSY, Hosts, Turns
 from fogbell_worker.lane_settings import LaneSettings
 from fogbell_worker.leases import Lease, Leases
@@ -26,6 +28,7 @@ from fogbell_worker.recording import FIRST_PAUSE, LONGEST_PAUSE, Recorder
 from fogbell_worker.sending import ChannelSender, Work
 from fogbell_worker.suppressing import suppress
 from fogbell_worker.suspects import Suspects
+from fogbell_worker.tracing import claim_span, deliver_span, tell_sent, trace_record
 
 log = structlog.get_logger(__name__)
 
@@ -37,12 +40,16 @@ and then for what is still being sent, before another one may begin in its place
 
 @dataclass(slots=True)
 class Batch:
-    """Messages that are worked on together, and the ids they carry; or one that is a ``chunk``."""
+    """Messages that are worked on together, and the ids they carry; or one that is a ``chunk``.
+
+    ``claim`` is the span in which they were claimed.
+    """
 
     messages: list[Received]
     ids: list[UUID]
     alone: bool = False
     chunk: str | None = None
+    claim: SpanContext | None = None
     unfinished: bool = False
     has_place: bool = True
 
@@ -56,11 +63,12 @@ class Batch:
 @dataclass(slots=True)
 class _Sending:
     """How far a batch is: sends that have begun, records that are under way, and what came too
-    late to be sent. ``unknown``: it is not known what came of a send.
+    late to be sent. ``unknown``: it is not known what came of a send. ``claim``: the claim's span.
     """
 
     group: asyncio.TaskGroup
     lease: Lease
+    claim: SpanContext | None
     sends: list[asyncio.Task[None]] = field(default_factory=list)
     stored: "list[asyncio.Future[bool]]" = field(default_factory=list)
     released: list[UUID] = field(default_factory=list)
@@ -183,9 +191,8 @@ class LaneRunner:
         return first
 
     async def _work(self, batch: Batch) -> None:
-        lease = await self._leases.take(batch.ids, alone=batch.alone, chunk=batch.chunk)
+        lease, loaded = await self._claimed(batch)
         if lease.claimed:
-            loaded = await self._loaded(lease.claimed)
             unsent = [self._recorder.unsent(record) for record in loaded.unsent]
             sending = await self._send_all(loaded.works, lease, batch)
             recorded = [*await asyncio.gather(*sending.stored), *await asyncio.gather(*unsent)]
@@ -202,6 +209,13 @@ class LaneRunner:
             await self._leases.end(lease, (), recorded=True, comes_again=False)
         batch.finish()
 
+    async def _claimed(self, batch: Batch) -> tuple[Lease, Loaded]:
+        with claim_span(batch.messages, len(batch.ids), self._settings) as span:
+            batch.claim = traces.origin()
+            lease = await self._leases.take(batch.ids, alone=batch.alone, chunk=batch.chunk)
+            span.set_attribute("fogbell.claimed", len(lease.claimed))
+            return lease, await self._loaded(lease.claimed) if lease.claimed else Loaded()
+
     async def _loaded(self, claimed: Sequence[Claimed]) -> Loaded:
         pause = FIRST_PAUSE
         while True:
@@ -215,7 +229,7 @@ class LaneRunner:
         """Send each; returns once all have ended, and what came of them is to be recorded."""
         turns = Turns(self._hosts, works, PATIENCE)
         async with asyncio.TaskGroup() as group:
-            sending = _Sending(group, lease)
+            sending = _Sending(group, lease, batch.claim)
             async with self._turn_of(works, batch):
                 for work in turns.at_once():
                     await self._start(work, sending)
@@ -258,15 +272,20 @@ class LaneRunner:
 
     async def _send(self, work: Work, sending: _Sending) -> None:
         """Never raises: a defect in one send must not cancel those beside it."""
-        try:
-            sent = await self._sender.send(work)
-        except Exception:
-            log.exception("send_failed", delivery=str(work.delivery.id), left_to="lease")
-            sending.unknown = True
-            return
-        finally:
-            self._slots.release()
-            self._hosts.leave(work)
-        if isinstance(sent, Attempt) and sent.reply.suppress:
-            await suppress(self._db, work, sent)
-        sending.stored.append(self._recorder.attempted(work.delivery, sent))
+        with deliver_span(work, sending.claim) as span:
+            try:
+                sent = await self._sender.send(work)
+            except Exception as error:
+                log.exception("send_failed", delivery=str(work.delivery.id), left_to="lease")
+                traces.failed(span, type(error).__qualname__)
+                sending.unknown = True
+                return
+            finally:
+                self._slots.release()
+                self._hosts.leave(work)
+            tell_sent(span, sent)
+            if isinstance(sent, Attempt) and sent.reply.suppress:
+                await suppress(self._db, work, sent)
+            recorded = self._recorder.attempted(work.delivery, sent)
+            trace_record(recorded)
+            sending.stored.append(recorded)

@@ -6,11 +6,12 @@ and is not yet recorded is what a kill repeats.
 
 import asyncio
 import contextlib
+import contextvars
 import logging
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -50,12 +51,16 @@ class Observer(Protocol):
 
 @dataclass(slots=True)
 class _Entry:
-    """What is to be recorded: what came of a send, to be judged, or a verdict reached without."""
+    """What is to be recorded: what came of a send, to be judged, or a verdict reached without.
+
+    ``within`` is where it was handed over: what is logged of it belongs to the span of its send.
+    """
 
     delivery: Claimed
     sent: Attempt | Deferred | None
     verdict: Verdict | None
     done: "asyncio.Future[bool]"
+    within: contextvars.Context = field(default_factory=contextvars.copy_context)
 
     @property
     def attempt(self) -> Attempt | None:
@@ -174,7 +179,9 @@ class Recorder:
                 pause = min(pause * 2, LONGEST_PAUSE)
             else:
                 break
-        self._tell(judged, outcome)
+        now = self._db.clock.now()
+        for entry, record in zip(entries, judged, strict=True):
+            entry.within.run(self._tell, record, outcome, now)
         for entry in entries:
             if not entry.done.done():
                 entry.done.set_result(True)
@@ -223,15 +230,13 @@ class Recorder:
             return judge_deferred(sent, standing, self._policy, self._jitter())
         return judge(sent.reply, standing, self._policy, self._jitter())
 
-    def _tell(self, judged: Sequence[Record], outcome: Recorded) -> None:
-        now = self._db.clock.now()
-        for record in judged:
-            if record.delivery.id in outcome.lost and record.delivery.id not in outcome.late:
-                self._observer.lost(record)
-                log.warning("claim_lost", delivery=str(record.delivery.id))
-            else:
-                self._observer.recorded(record, now)
-                _log(record)
+    def _tell(self, record: Record, outcome: Recorded, now: datetime) -> None:
+        if record.delivery.id in outcome.lost and record.delivery.id not in outcome.late:
+            self._observer.lost(record)
+            log.warning("claim_lost", delivery=str(record.delivery.id))
+        else:
+            self._observer.recorded(record, now)
+            _log(record)
 
 
 def _log(record: Record) -> None:

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 from aiormq.abc import AbstractChannel as UnderlayChannel
+from opentelemetry.trace import SpanContext
 
 from fogbell.broker.acks import AckTracker
 from fogbell.broker.connection import BrokerUnavailableError, Supervision, broker_errors
 from fogbell.broker.messages import Ids, UndecodableMessageError, decode_ids
 from fogbell.broker.topology import Topology, declare
+from fogbell.telemetry import traces
 
 log = structlog.get_logger(__name__)
 
@@ -54,11 +56,15 @@ class _Session:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Received:
-    """One message: ids to work on, to be finished exactly once."""
+    """One message: ids to work on, to be finished exactly once.
+
+    ``origin`` is the span in which it was published, where that is traced.
+    """
 
     ids: Ids
     _tag: int
     _session: _Session
+    origin: SpanContext | None = None
 
     def finish(self) -> None:
         """Everything in it is recorded (or dropped with reason): acknowledge."""
@@ -192,4 +198,4 @@ class Consumer:
                 # Only now, or an acknowledgement of all tags below could overtake it.
                 session.tracker.settle(tag)
             return
-        self._receive(Received(ids, tag, session))
+        self._receive(Received(ids, tag, session, traces.extracted(message.headers)))

@@ -5,18 +5,21 @@ A failed publish is no error for the caller's work: the record is stored, and th
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from time import perf_counter
 from uuid import UUID
 
 import structlog
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel, AbstractConnection
+from opentelemetry.trace import Span, SpanKind
 
 from fogbell.broker.connection import BrokerUnavailableError, Supervision, broker_errors
 from fogbell.broker.messages import InboxEvent, encode_event, encode_ids, parts
 from fogbell.broker.queues import look
 from fogbell.broker.topology import Topology, declare, declare_events
 from fogbell.model.status import Channel, Lane
+from fogbell.telemetry import traces
 from fogbell.together import together
 
 log = structlog.get_logger(__name__)
@@ -110,9 +113,25 @@ class Publisher:
 
     async def _confirmed(self, routing_key: str, body: bytes, exchange: str | None = None) -> bool:
         started = perf_counter()
-        confirmed = await self._publish(routing_key, body, exchange)
+        with self._span(exchange or routing_key, body) as span:
+            confirmed = await self._publish(routing_key, body, exchange)
+            if not confirmed:
+                traces.failed(span, "unconfirmed")
         self._count("confirmed" if confirmed else "failed", perf_counter() - started)
         return confirmed
+
+    def _span(self, destination: str, body: bytes) -> AbstractContextManager[Span]:
+        if not traces.are_on():
+            return traces.OFF
+        attributes: traces.Attributes = {
+            "messaging.system": "rabbitmq",
+            "messaging.operation.name": "publish",
+            "messaging.operation.type": "send",
+            "messaging.destination.name": destination,
+            "messaging.message.body.size": len(body),
+        }
+        name = f"publish {self._topology.word(destination)}"
+        return traces.span(name, kind=SpanKind.PRODUCER, attributes=attributes)
 
     async def _publish(self, routing_key: str, body: bytes, exchange: str | None) -> bool:
         channel = self._channel
@@ -121,6 +140,7 @@ class Publisher:
         live = exchange is not None
         message = Message(
             body,
+            headers={**traces.injected()},
             content_type="application/json",
             delivery_mode=DeliveryMode.NOT_PERSISTENT if live else DeliveryMode.PERSISTENT,
         )

@@ -9,11 +9,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
+from opentelemetry.trace import SpanKind
 
 from fogbell.model.outcome import Attempt, Outcome, Reply
 from fogbell.rendering import RenderedPart
+from fogbell.telemetry import traces
 from fogbell_worker.providers.gate import BUSY, Gate, Hold
 from fogbell_worker.providers.interface import BusyError, Checks, Message, Provider
+from fogbell_worker.tracing import tell_reply
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +52,7 @@ async def ask(route: Route, ticket: int, message: Rendered, end: float) -> Attem
     if deadline != message.deadline:
         message = replace(message, deadline=deadline)
     try:
-        reply = await _reply(route, message)
+        reply = await _traced_reply(route, message)
     except BusyError:
         route.gate.abandon(ticket)
         return Hold(BUSY, 0.0)
@@ -78,6 +81,14 @@ async def close(route: Route) -> None:
             await route.provider.close()
     except Exception:
         log.exception("provider_not_closed", provider=route.name)
+
+
+async def _traced_reply(route: Route, message: Rendered) -> Reply:
+    provider = {"fogbell.provider": route.name}
+    with traces.span(f"send {route.name}", kind=SpanKind.CLIENT, attributes=provider) as span:
+        reply = await _reply(route, message)
+        tell_reply(span, reply)
+        return reply
 
 
 async def _reply(route: Route, message: Rendered) -> Reply:

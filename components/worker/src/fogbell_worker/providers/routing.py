@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from fogbell.model.outcome import Attempt, Deferred, Fault, Outcome, Reply
 from fogbell.model.status import Channel, Lane
 from fogbell.rendering import RenderedPart, RenderingError
+from fogbell.telemetry import traces
 from fogbell_worker.channels.email.classify import scrub
 from fogbell_worker.providers.asking import OVERRUN, Rendered, Route, ask, close, simulate
 from fogbell_worker.providers.gate import BUSY, RATE_LIMITED, UNAVAILABLE, Hold
@@ -127,7 +128,8 @@ class RoutedSender:
         if address is None:
             return Reply(Outcome.PERMANENT, reason="no_address")
         try:
-            content = self._renderer.render(work)
+            with traces.span("render"):
+                content = self._renderer.render(work)
         except RenderingError as error:
             return Reply(Outcome.PERMANENT, reason="template_error", detail=scrub(str(error)))
         except Exception as error:  # one strange part must not stop its batch
