@@ -11,7 +11,9 @@ from fogbell.campaigns import spec_fault
 from fogbell.connections import Connections
 from fogbell.expansion.expander import ExpansionSettings
 from fogbell.model.campaign import Firing, cronjob_name, firing, refusal
+from fogbell.telemetry import traces
 from fogbell.telemetry.health import health_served
+from fogbell.telemetry.lineage import Lineage
 from fogbell.telemetry.summary import leave_summary
 from fogbell_campaign.metrics import CampaignMetrics
 from fogbell_campaign.run import Run
@@ -29,11 +31,22 @@ async def perform(settings: CampaignSettings) -> int:
     """Make the run that ``settings`` name; returns the exit status and leaves a summary."""
     told = settings.campaign
     run = Run(told.spec, told.namespace, told.name, told.uid, _firing(told), told.cluster)
-    summary = _unasked(run, told) or await _made(settings, run)
-    fields = summary.fields()
-    log.info("run_ended", exit_status=summary.exit_status, **fields)
+    with traces.span("run", Lineage(), attributes=_named(run)) as span:
+        summary = _unasked(run, told) or await _made(settings, run)
+        span.set_attribute("fogbell.outcome", summary.outcome.value)
+        if summary.outcome is Outcome.FAILED:
+            traces.failed(span, summary.reason or "failed")
+        fields = summary.fields()
+        log.info("run_ended", exit_status=summary.exit_status, **fields)
     leave_summary(settings.termination_log, fields)
     return summary.exit_status
+
+
+def _named(run: Run) -> traces.Attributes:
+    return {
+        "fogbell.notification": str(run.id),
+        "fogbell.campaign": f"{run.namespace}/{run.name}",
+    }
 
 
 def _unasked(run: Run, told: CampaignGroup) -> Summary | None:

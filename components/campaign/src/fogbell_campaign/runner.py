@@ -23,6 +23,7 @@ from fogbell.store import notifications, templates
 from fogbell.store.database import Database, StoreRefusedError, StoreUnavailableError
 from fogbell.store.indexes import ensure_indexes
 from fogbell.store.notifications import Accept, AcceptConflictError
+from fogbell.telemetry import traces
 from fogbell_campaign.patience import Patience
 from fogbell_campaign.run import Run
 from fogbell_campaign.summary import HOPELESS, TRY_AGAIN, Outcome, Summary, faulty, refused
@@ -133,7 +134,8 @@ class Runner:
         fault = self._fault(template)
         if fault is not None:
             return faulty(fault)
-        notification = self._run.notification(template, now)
+        run = self._run.notification(template, now)
+        notification = replace(run, traceparent=traces.traceparent())
         # The runner expands it itself; the sweep looks only where that does not happen.
         post = Accept(notification, [], now + self._settings.grace, notification.status(now))
         try:

@@ -63,7 +63,11 @@ def _event(kind: EventType, origin: Origin, subject: UUID, replays: int, data: J
 
 
 def callback(
-    endpoint: Endpoint, events: Sequence[Event], now: datetime, look_after: timedelta
+    endpoint: Endpoint,
+    events: Sequence[Event],
+    now: datetime,
+    look_after: timedelta,
+    traceparent: str | None = None,
 ) -> Accept:
     """What tells ``endpoint`` of ``events``: a notification, and a delivery for each of them.
 
@@ -79,6 +83,7 @@ def callback(
         expanded_at=now,
         expected=len(events),
         expected_by_channel={Channel.WEBHOOK.value: len(events)},
+        traceparent=traceparent,
     )
     new = [_delivery(posted.id, endpoint, event) for event in events]
     return Accept(posted, new, now + look_after, posted.status(now))

@@ -12,7 +12,9 @@ from fogbell.connections import Connections
 from fogbell.model.status import Lane
 from fogbell.store import retention, sweep_state
 from fogbell.store.database import StoreUnavailableError
+from fogbell.telemetry import traces
 from fogbell.telemetry.health import health_served
+from fogbell.telemetry.lineage import Lineage
 from fogbell.telemetry.summary import leave_summary, summary_text
 from fogbell_retry.figures import Figures
 from fogbell_retry.metrics import RetryMetrics
@@ -149,6 +151,16 @@ class Retry:
         return True
 
     async def _sweep(self) -> Swept | None:
+        """One sweep, which is a trace: what it publishes is claimed within it."""
+        with traces.span("sweep", Lineage()) as span:
+            swept = await self._tried()
+            if swept is None:
+                traces.failed(span, "StoreUnavailableError")
+            else:
+                span.set_attributes({f"fogbell.{n}": getattr(swept, n) for n in RELEASED})
+            return swept
+
+    async def _tried(self) -> Swept | None:
         try:
             swept = await self._sweeper.sweep()
             called_back = await self._reporter.report()

@@ -14,6 +14,7 @@ from fogbell.model.status import Channel
 from fogbell.store import reporting
 from fogbell.store.database import Database
 from fogbell.store.transactions import ContendedError
+from fogbell.telemetry import traces
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +52,9 @@ class Reporter:
         ends, made = monotonic() + self.within, 0
         while True:
             try:
-                reported = await reporting.report(self.db, event, self.grace, self.look_after)
+                reported = await reporting.report(
+                    self.db, event, self.grace, self.look_after, traces.traceparent()
+                )
             except ContendedError as error:
                 # All else goes on meanwhile: leases end, what is due is released.
                 log.warning("reporting_waits", event_type=event.value, error=str(error))

@@ -9,11 +9,13 @@ import contextlib
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
 import structlog
+from opentelemetry.trace import Span
 
 from fogbell.broker import Publisher
 from fogbell.expansion.audience import ahead, audience_pages
@@ -25,6 +27,8 @@ from fogbell.store import expansions, templates
 from fogbell.store.claims import new_token
 from fogbell.store.database import Database, StoreUnavailableError
 from fogbell.store.expansions import ExpansionLease
+from fogbell.telemetry import traces
+from fogbell.telemetry.lineage import Lineage, linked
 
 log = structlog.get_logger(__name__)
 
@@ -96,7 +100,13 @@ class Expander:
         lease = await expansions.take(self._db, notification_id, token, self._settings.lease)
         if lease is None:
             return None
-        expansion = Expansion()
+        with _span(lease.notification) as span:
+            expansion = await self._expand(lease, token)
+            span.set_attribute("fogbell.inserted", expansion.inserted)
+            return expansion
+
+    async def _expand(self, lease: ExpansionLease, token: str) -> Expansion:
+        notification_id, expansion = lease.notification.id, Expansion()
         try:
             await self._walk(lease, expansion)
             expansion.finished = await expansions.finish(
@@ -186,6 +196,18 @@ class Expander:
         under_way.popleft()
         expansion.inserted += inserted.total()
         await checkpoints.reach(cursor, inserted)
+
+
+def _span(notification: Notification) -> AbstractContextManager[Span]:
+    """Of a campaign's run it is a part. Else it is a trace of its own, which is linked to the post:
+    it has a span for each message, and may come days later.
+    """
+    if not traces.are_on():
+        return traces.OFF
+    posted = linked(traces.stored(notification.traceparent))
+    lineage = Lineage(traces.origin(), posted.links)
+    attributes = {"fogbell.notification": str(notification.id)}
+    return traces.span("expand", lineage, attributes=attributes)
 
 
 class Pace:

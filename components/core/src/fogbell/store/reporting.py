@@ -50,13 +50,18 @@ class Reported:
 
 @store_call
 async def report(
-    db: Database, event: EventType, grace: timedelta, look_after: timedelta
+    db: Database,
+    event: EventType,
+    grace: timedelta,
+    look_after: timedelta,
+    traceparent: str | None = None,
 ) -> Reported:
     """Turn the oldest page of the outbox into callbacks.
 
     ``grace`` is when the sweep publishes what nobody has claimed by then, ``look_after`` when it
-    first looks whether all is settled. Where no endpoint wants to know any more, nothing comes of
-    an entry. Raises `ContendedError` where a process that died in here still holds the page.
+    first looks whether all is settled, ``traceparent`` the trace that callbacks are linked to.
+    Where no endpoint wants to know any more, nothing comes of an entry. Raises `ContendedError`
+    where a process that died in here still holds the page.
     """
 
     async def both(session: Session) -> Reported:
@@ -68,7 +73,7 @@ async def report(
         listening = await endpoints.listening(db, apps, event, session)
         taken = _fitting([document["_id"] for document in found], events, listening)
         told = [events[i] for i in taken if i in events]
-        made = _callbacks(told, listening, db.clock.now(), look_after)
+        made = _callbacks(told, listening, db.clock.now(), look_after, traceparent)
         done = {"$set": {"report": False}}
         mine: Document = {"_id": {"$in": taken}}
         await _outbox(db, event).update_many(mine, done, hint=_BY_ID, session=session)
@@ -129,12 +134,13 @@ def _callbacks(
     listening: Mapping[str, Sequence[Endpoint]],
     now: datetime,
     look_after: timedelta,
+    traceparent: str | None,
 ) -> list[Accept]:
     by_app: dict[str, list[Event]] = {}
     for each in events:
         by_app.setdefault(each.app, []).append(each)
     return [
-        callback(endpoint, told, now, look_after)
+        callback(endpoint, told, now, look_after, traceparent)
         for app, told in by_app.items()
         for endpoint in listening[app]
     ]
