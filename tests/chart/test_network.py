@@ -15,11 +15,13 @@ OUTSIDE = {
     "the web, IPv6": (Place(address="2001:db8::9"), 443, "TCP"),
     "the web, plain": (Place(address="203.0.113.9"), 80, "TCP"),
     "a private web server": (Place(address="10.0.0.9"), 443, "TCP"),
+    "collector": (Place(namespace="observability"), 4318, "TCP"),
     "the cloud's metadata": (Place(address="169.254.169.254"), 80, "TCP"),
 }
 """As production.yaml and external.yaml have it."""
 
 SERVERS = {"dns", "mongodb", "rabbitmq"}
+TRACED = SERVERS | {"collector"}
 WEB = {"the web", "the web, IPv6"}
 PORTS = {"intake": 8080, "mongodb": 27017, "rabbitmq": 5672, "mail": 2525}
 
@@ -52,13 +54,13 @@ def reached(rendering: Rendering, name: str) -> set[str]:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("intake", SERVERS),
-        ("retry", SERVERS),
-        ("campaign", SERVERS),
+        ("intake", TRACED),
+        ("retry", TRACED),
+        ("campaign", TRACED),
         ("operator", SERVERS | {"kubernetes"}),
-        ("notify-worker-email-now", SERVERS | {"relay"}),
-        ("notify-worker-email-bulk", SERVERS | {"relay"}),
-        ("notify-worker-others", SERVERS | WEB),
+        ("notify-worker-email-now", TRACED | {"relay"}),
+        ("notify-worker-email-bulk", TRACED | {"relay"}),
+        ("notify-worker-others", TRACED | WEB),
         ("test", {"dns", "intake"}),
     ],
 )

@@ -19,6 +19,7 @@ from tests.chart.settings_schema import (
 )
 
 from fogbell.settings_report import slips
+from fogbell.telemetry import exporting
 from fogbell_operator.pod_template import check_template
 
 FILES = values_files()
@@ -38,11 +39,18 @@ SECRETS = {
 GIVEN_BY_KUBERNETES = {
     "FOGBELL_JOB_NAME": "fogbell-retry-29000000",
     "FOGBELL_OPERATOR__NAMESPACE": "apps",
+    "POD_NAME": "fogbell-intake-0",
 }
 
 
 def environment(rendering: Rendering, pod: Pod) -> dict[str, str]:
-    """A container's FOGBELL_ variables, with something in place of what the cluster would know."""
+    """A container's FOGBELL_ variables."""
+    whole = whole_environment(rendering, pod)
+    return {name: value for name, value in whole.items() if name.startswith("FOGBELL_")}
+
+
+def whole_environment(rendering: Rendering, pod: Pod) -> dict[str, str]:
+    """A container's variables, with something in place of what the cluster would know."""
     found: dict[str, str] = {}
     for source in pod.container["envFrom"]:
         if "configMapRef" in source:
@@ -51,7 +59,7 @@ def environment(rendering: Rendering, pod: Pod) -> dict[str, str]:
         name = variable["name"]
         known = SECRETS | GIVEN_BY_KUBERNETES
         found[name] = variable["value"] if "value" in variable else known[name]
-    return {name: value for name, value in found.items() if name.startswith("FOGBELL_")}
+    return found
 
 
 def pods_of(rendering: Rendering, component: str) -> list[Pod]:
@@ -93,6 +101,30 @@ def test_campaigns_may_name_the_channels_that_posts_may(values: str) -> None:
     }
     assert len(told) == 3
     assert len(set(told.values())) == 1, told
+
+
+@pytest.mark.parametrize("values", FILES)
+def test_traces_are_on_where_they_are_asked_for_and_spans_are_made(values: str) -> None:
+    rendering = render(values)
+    on = values in {"everything", "production"}
+    for component in COMPONENTS:
+        for pod in pods_of(rendering, component):
+            told = whole_environment(rendering, pod)
+            assert exporting.wanted(told) is (on and component != "operator"), pod.name
+
+
+def test_a_span_says_of_which_pod_it_is_and_a_share_of_traces_is_kept() -> None:
+    (pod,) = pods_of(render("everything"), "campaign")
+    told = whole_environment(render("everything"), pod)
+    assert told["OTEL_RESOURCE_ATTRIBUTES"].endswith(",k8s.pod.name=$(POD_NAME)")
+    # Kubernetes fills in only what stands before.
+    names = list(told)
+    assert names.index("POD_NAME") < names.index("OTEL_RESOURCE_ATTRIBUTES")
+    assert (told["OTEL_TRACES_SAMPLER"], told["OTEL_TRACES_SAMPLER_ARG"]) == (
+        "parentbased_traceidratio",
+        "0.05",
+    )
+    assert told["OTEL_EXPORTER_OTLP_ENDPOINT"] == "https://collector.example.org/otlp"
 
 
 @pytest.mark.parametrize("values", FILES)

@@ -113,6 +113,9 @@ envFrom:
   {{- end }}
 env:
   {{- include "fogbell.serverEnv" .root | nindent 2 }}
+  {{- with include "fogbell.tracesEnv" . }}
+  {{- . | nindent 2 }}
+  {{- end }}
   {{- with .env }}
   {{- . | nindent 2 }}
   {{- end }}

@@ -12,6 +12,18 @@
 {{- include "fogbell.validate.ports" . -}}
 {{- include "fogbell.validate.env" . -}}
 {{- include "fogbell.validate.metrics" . -}}
+{{- include "fogbell.validate.traces" . -}}
+{{- end -}}
+
+{{- define "fogbell.validate.traces" -}}
+{{- with .Values.traces -}}
+  {{- if and .enabled (not .endpoint) -}}
+    {{- fail "traces.enabled, but no collector: set traces.endpoint to its address, such as http://otel-collector.observability.svc:4318" -}}
+  {{- end -}}
+  {{- if hasSuffix "/v1/traces" (trimSuffix "/" .endpoint) -}}
+    {{- fail "traces.endpoint ends in /v1/traces, which is added to it: leave that out" -}}
+  {{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{/* Alerts look at all components, and most pods have no Service to be scraped by. */}}
@@ -42,8 +54,8 @@
 {{/* A server at a port that no policy lets anybody reach. Of an address in a Secret nothing is known. */}}
 {{- define "fogbell.validate.ports" -}}
 {{- if .Values.networkPolicy.enabled -}}
-  {{- $policies := dict "mongodb.uri" "mongodb" "rabbitmq.uri" "rabbitmq" "email.url" "smtp" -}}
-  {{- $given := dict "mongodb.uri" .Values.mongodb.uri "rabbitmq.uri" .Values.rabbitmq.uri "email.url" .Values.email.url -}}
+  {{- $policies := dict "mongodb.uri" "mongodb" "rabbitmq.uri" "rabbitmq" "email.url" "smtp" "traces.endpoint" "traces" -}}
+  {{- $given := dict "mongodb.uri" .Values.mongodb.uri "rabbitmq.uri" .Values.rabbitmq.uri "email.url" .Values.email.url "traces.endpoint" .Values.traces.endpoint -}}
   {{- range $where, $url := $given -}}
     {{- $allowed := list -}}
     {{- $policy := get $policies $where -}}
@@ -69,12 +81,13 @@
   {{- $_ := set $given (printf "worker.pools.%s.extraEnv" $name) $pool.extraEnv -}}
 {{- end -}}
 {{- $own := list -}}
-{{- range include "fogbell.serverEnv" . | fromYamlArray -}}{{- $own = append $own .name -}}{{- end -}}
+{{- $traces := include "fogbell.tracesEnv" (dict "root" . "component" "intake") | default "[]" | fromYamlArray -}}
+{{- range concat (include "fogbell.serverEnv" . | fromYamlArray) $traces -}}{{- $own = append $own .name -}}{{- end -}}
 {{- range $where, $variables := $given -}}
   {{- $seen := $own -}}
   {{- range $variables -}}
     {{- if has .name $own -}}
-      {{- fail (printf "%s: the chart sets %s itself, from mongodb or rabbitmq: name the address there" $where .name) -}}
+      {{- fail (printf "%s: the chart sets %s itself, from mongodb, rabbitmq or traces: set it there" $where .name) -}}
     {{- end -}}
     {{- if has .name $seen -}}
       {{- fail (printf "%s: %s stands there twice" $where .name) -}}

@@ -44,6 +44,12 @@ podSelector:
 {{- end -}}
 {{- end -}}
 
+{{- define "fogbell.egress.traces" -}}
+{{- if .Values.traces.enabled -}}
+{{ include "fogbell.rule" (dict "side" "to" "ports" .Values.networkPolicy.traces.ports "peers" .Values.networkPolicy.traces.to) }}
+{{- end -}}
+{{- end -}}
+
 {{/* What a worker sends to, by the channels of its pool. dict: root, pool (whole) */}}
 {{- define "fogbell.egress.providers" -}}
 {{- $network := .root.Values.networkPolicy -}}
