@@ -64,6 +64,8 @@ def prepare() -> None:
     tools.provide()
     tools.helm4()
     tools.gateway_api()
+    tools.prometheus()
+    tools.monitoring_api()
     images.service_archives()
     with tempfile.TemporaryDirectory() as folder:
         earlier = unpack_earlier(Path(folder))

@@ -9,6 +9,9 @@ KUBERNETES_VERSION = "v1.34.4"
 COREDNS_VERSION = "v1.12.4"
 HELM4_VERSION = "v4.3.1"
 GATEWAY_API_VERSION = "v1.5.0"
+PROMETHEUS_VERSION = "v0.315.0"
+"""Of its Go module: the server is 3.15."""
+PROMETHEUS_OPERATOR_VERSION = "v0.89.0"
 
 HARNESS = Path(__file__).parent.parent
 REPOSITORY = HARNESS.parent.parent

@@ -15,6 +15,8 @@ from tests.cluster.harness.places import (
     HARNESS,
     HELM4_VERSION,
     KUBERNETES_VERSION,
+    PROMETHEUS_OPERATOR_VERSION,
+    PROMETHEUS_VERSION,
     cache,
 )
 from tests.cluster.harness.running import HarnessError, run, say
@@ -76,6 +78,25 @@ def helm4() -> Path:
     return built("helm", "helm.sh/helm/v4/cmd/helm", HELM4_VERSION, "2.5 minutes")
 
 
+def prometheus() -> Path:
+    """Prometheus with discovery in Kubernetes, which Debian's has not; built once.
+
+    'go install' refuses a module whose go.mod excludes versions, so it is built where it lies.
+    """
+    folder = cache() / f"prometheus-{PROMETHEUS_VERSION}"
+    program = folder / "prometheus"
+    if not program.exists():
+        say(f"building Prometheus {PROMETHEUS_VERSION}: about 2.5 minutes, once for this machine")
+        folder.mkdir(parents=True, exist_ok=True)
+        source = _module("github.com/prometheus/prometheus", PROMETHEUS_VERSION)
+        making = folder / f"prometheus.{os.getpid()}"
+        tags = ("-tags", "remove_all_sd,enable_kubernetes_sd", "-ldflags", "-s -w")
+        env = {"GOWORK": "off", "GOFLAGS": ""}
+        go("build", *tags, "-o", str(making), "./cmd/prometheus", cwd=source, env=env)
+        making.rename(program)
+    return program
+
+
 def _beside(folder: Path, name: str) -> Path:
     program = folder / name
     if not program.exists():
@@ -105,9 +126,22 @@ def _install_debian() -> None:
 
 def gateway_api() -> Path:
     """The resources of the Gateway API, as their Go module carries them."""
-    module = f"sigs.k8s.io/gateway-api@{GATEWAY_API_VERSION}"
-    told = json.loads(go("mod", "download", "-json", module, cwd=cache(), env={"GOFLAGS": ""}))
-    return Path(told["Dir"]) / "config" / "crd" / "standard"
+    return _module("sigs.k8s.io/gateway-api", GATEWAY_API_VERSION) / "config" / "crd" / "standard"
+
+
+def monitoring_api() -> list[Path]:
+    """The resources of the Prometheus operator that the chart makes, as its module carries them."""
+    module = "github.com/prometheus-operator/prometheus-operator"
+    folder = _module(module, PROMETHEUS_OPERATOR_VERSION) / "example" / "prometheus-operator-crd"
+    kinds = ("podmonitors", "servicemonitors", "prometheusrules")
+    return [folder / f"monitoring.coreos.com_{kind}.yaml" for kind in kinds]
+
+
+def _module(name: str, version: str) -> Path:
+    """Where the files of a Go module are; they are downloaded once."""
+    wanted = ("mod", "download", "-json", f"{name}@{version}")
+    told = json.loads(go(*wanted, cwd=cache(), env={"GOFLAGS": ""}))
+    return Path(told["Dir"])
 
 
 def go(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> str:
