@@ -39,7 +39,7 @@ def _allowed(
         return True
     peers = "to" if side == "Egress" else "from"
     rules = [rule for spec in ours for rule in spec.get(side.lower(), ())]
-    return any(_matches(rule, peers, there, port, protocol) for rule in rules)
+    return any(_matches(rule, peers, here, there, port, protocol) for rule in rules)
 
 
 def _selects(policy: Object, place: Place) -> bool:
@@ -48,14 +48,15 @@ def _selects(policy: Object, place: Place) -> bool:
     return _labels_match(policy["spec"]["podSelector"], place.labels)
 
 
-def _matches(rule: Object, peers: str, place: Place, port: int, protocol: str) -> bool:
+def _matches(rule: Object, peers: str, here: Place, there: Place, port: int, protocol: str) -> bool:
     ports = [(p["port"], p["protocol"]) for p in rule.get("ports", ())]
     if ports and (port, protocol) not in ports:
         return False
-    return not rule.get(peers) or any(_is_peer(peer, place) for peer in rule[peers])
+    return not rule.get(peers) or any(_is_peer(peer, here, there) for peer in rule[peers])
 
 
-def _is_peer(peer: Object, place: Place) -> bool:
+def _is_peer(peer: Object, here: Place, place: Place) -> bool:
+    """Whether ``peer``, of a policy of ``here``'s namespace, is ``place``."""
     if "ipBlock" in peer:
         return place.address is not None and _within(peer["ipBlock"], place.address)
     if place.address is not None:
@@ -64,7 +65,7 @@ def _is_peer(peer: Object, place: Place) -> bool:
         names = {"kubernetes.io/metadata.name": place.namespace}
         if not _labels_match(peer["namespaceSelector"], names):
             return False
-    elif place.namespace != NAMESPACE:
+    elif place.namespace != here.namespace:
         return False
     return _labels_match(peer.get("podSelector", {}), place.labels)
 
