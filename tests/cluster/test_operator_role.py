@@ -5,6 +5,7 @@ from pathlib import Path
 import httpx2
 import pytest
 import yaml
+from tests.cluster.accounts import granted
 from tests.cluster.harness.places import REPOSITORY
 from tests.cluster.installation import helm
 from tests.cluster.kube import Kube, Object, condition, wait_until
@@ -34,31 +35,9 @@ def place(kube: Kube, mongo_uri: str, database_name: str, tmp_path: Path) -> Pla
     return Place(kube, mongo_uri, database_name, tmp_path)
 
 
-def granted(place: Place, rules: list[Object]) -> Path:
-    """A kubeconfig of somebody who may do what ``rules`` say and nothing else."""
-    kube, rbac = place.kube, "rbac.authorization.k8s.io"
-    kube.apply(
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "op"}},
-        {
-            "apiVersion": f"{rbac}/v1",
-            "kind": "Role",
-            "metadata": {"name": "op"},
-            "rules": rules,
-        },
-        {
-            "apiVersion": f"{rbac}/v1",
-            "kind": "RoleBinding",
-            "metadata": {"name": "op"},
-            "roleRef": {"apiGroup": rbac, "kind": "Role", "name": "op"},
-            "subjects": [{"kind": "ServiceAccount", "name": "op", "namespace": kube.namespace}],
-        },
-    )
-    config = yaml.safe_load(kube.kubeconfig.read_text())
-    token = kube.run("create", "token", "op").strip()
-    config["users"] = [{"name": user["name"], "user": {"token": token}} for user in config["users"]]
-    path = place.directory / "kubeconfig"
-    path.write_text(yaml.safe_dump(config))
-    return path
+def allowed(place: Place, rules: list[Object]) -> Path:
+    """A kubeconfig of an operator that may do what ``rules`` say and nothing else."""
+    return granted(place.kube, "op", rules, place.directory)
 
 
 def without(rules: list[Object], resource: str, verb: str) -> list[Object]:
@@ -113,7 +92,7 @@ def metrics(operator: Component) -> dict[str, float]:
 
 def test_the_role_is_enough(place: Place, rules: list[Object]) -> None:
     work(place)
-    with place.operator(granted(place, rules), **SOON) as operator:
+    with place.operator(allowed(place, rules), **SOON) as operator:
         operator.wait_ready()
         found = place.until("nightly", "LastRunSucceeded", "Unknown", "Starting")
         assert condition(found, "Ready")["reason"] == "Scheduled"
@@ -146,7 +125,7 @@ def test_no_verb_is_one_too_many(
 ) -> None:
     work(place)
     left = without(rules, resource, verb)
-    with place.operator(granted(place, left), **SOON) as operator:
+    with place.operator(allowed(place, left), **SOON) as operator:
         said: str = wait_until(
             f"trouble without {verb} of {resource}",
             lambda: trouble(place, operator),
