@@ -1,34 +1,75 @@
-"""Rules of a cluster's own, which refuse what Fogbell would make."""
+"""Rules of a cluster's own, which refuse what Fogbell or Kubernetes would make."""
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
+import yaml
 from tests.cluster.kube import Kube, Object, RefusedError, wait_until
 
 FORBIDDEN_LINE = "0 4 * * *"
 
 
-@contextlib.contextmanager
-def not_at_four(kube: Kube, admin: Kube) -> Iterator[None]:
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Refuses with 403 what of ``resource``, of batch/v1, does not fulfil ``allowed`` (CEL).
+
+    ``message`` is its sentence, and ``refused`` an object that it must not let through.
+    """
+
+    resource: str
+    allowed: str
+    message: str
+    refused: Object
+
+
+def not_at_four(kube: Kube, admin: Kube) -> contextlib.AbstractContextManager[None]:
     """CronJobs with `FORBIDDEN_LINE` are refused in the namespace of ``kube``."""
-    objects = _policy(kube)
+    job = _job({})
+    spec = {"schedule": FORBIDDEN_LINE, "jobTemplate": {"spec": job["spec"]}}
+    refused = {**job, "kind": "CronJob", "spec": spec}
+    allowed = f"object.spec.schedule != '{FORBIDDEN_LINE}'"
+    return _in_force(kube, admin, Policy("cronjobs", allowed, "not at four", refused))
+
+
+def no_jobs_of(campaign: str, kube: Kube, admin: Kube) -> contextlib.AbstractContextManager[None]:
+    """The Jobs of a Campaign are refused in the namespace of ``kube``."""
+    label = "fogbell.dev/campaign"
+    allowed = f"object.metadata.?labels[?'{label}'].orValue('') != '{campaign}'"
+    policy = Policy("jobs", allowed, f"no jobs of {campaign}", _job({label: campaign}))
+    return _in_force(kube, admin, policy)
+
+
+def _job(labels: dict[str, str]) -> Object:
+    pod = {"restartPolicy": "Never", "containers": [{"name": "c", "image": "x"}]}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "try", "labels": labels},
+        "spec": {"template": {"spec": pod}},
+    }
+
+
+@contextlib.contextmanager
+def _in_force(kube: Kube, admin: Kube, policy: Policy) -> Iterator[None]:
+    objects = _objects(kube, policy)
     admin.apply(*objects)
     try:
-        wait_until("the policy", lambda: _denied(kube), 30)
+        wait_until("the policy", lambda: _denied(kube, policy), 30)
         yield
     finally:
         for made in objects:
             admin.delete(made["kind"], made["metadata"]["name"])
 
 
-def _policy(kube: Kube) -> tuple[Object, Object]:
-    """What answers 403 to CronJobs with `FORBIDDEN_LINE` in the namespace of ``kube``."""
-    api, name = "admissionregistration.k8s.io/v1", f"not-at-four-{kube.namespace}"
-    rule = {"apiGroups": ["batch"], "apiVersions": ["v1"], "resources": ["cronjobs"],
+def _objects(kube: Kube, policy: Policy) -> tuple[Object, Object]:
+    """The policy and its binding to the namespace of ``kube``."""
+    api = "admissionregistration.k8s.io/v1"
+    name = f"{policy.message.replace(' ', '-')}-{kube.namespace}"
+    rule = {"apiGroups": ["batch"], "apiVersions": ["v1"], "resources": [policy.resource],
             "operations": ["CREATE", "UPDATE"]}  # fmt: skip
     here = {"matchLabels": {"kubernetes.io/metadata.name": kube.namespace}}
-    validation = {"expression": f"object.spec.schedule != '{FORBIDDEN_LINE}'",
-                  "message": "not at four", "reason": "Forbidden"}  # fmt: skip
+    validation = {"expression": policy.allowed, "message": policy.message, "reason": "Forbidden"}
     return (
         {
             "apiVersion": api,
@@ -49,11 +90,11 @@ def _policy(kube: Kube) -> tuple[Object, Object]:
     )
 
 
-def _denied(kube: Kube) -> bool:
+def _denied(kube: Kube, policy: Policy) -> bool:
     """Whether the API server holds to the policy already."""
-    line = f"--schedule={FORBIDDEN_LINE}"
     try:
-        kube.run("create", "cronjob", "try", "--image=x", line, "--dry-run=server")
+        text = yaml.safe_dump(policy.refused)
+        kube.run("create", "--filename=-", "--dry-run=server", stdin=text)
     except RefusedError as error:
-        return "not at four" in str(error)
+        return policy.message in str(error)
     return False

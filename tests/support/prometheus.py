@@ -127,16 +127,31 @@ class Watch:
             for one in result
         ]
 
-    def alerts(self) -> set[str]:
-        """The names of the alerts that have reached Alertmanager and ring."""
+    def ringing(self) -> list[Mapping[str, str]]:
+        """The labels of each alert that has reached Alertmanager and rings."""
         rung = self._bell.get("/api/v2/alerts").raise_for_status().json()
-        return {alert["labels"]["alertname"] for alert in rung}
+        return [alert["labels"] for alert in rung]
+
+    def alerts(self) -> set[str]:
+        """Their names."""
+        return {labels["alertname"] for labels in self.ringing()}
+
+    def rules(self) -> dict[str, dict[str, str]]:
+        """The health of each rule that is loaded (ok, err; unknown at first), by its group."""
+        return {
+            group["name"]: {rule["name"]: rule["health"] for rule in group["rules"]}
+            for group in self._groups()
+        }
 
     def unhealthy(self) -> list[str]:
         """Rules that could not be evaluated, with the error."""
-        groups = self._http.get("/api/v1/rules").raise_for_status().json()["data"]["groups"]
-        rules = [rule for group in groups for rule in group["rules"]]
+        rules = [rule for group in self._groups() for rule in group["rules"]]
         return [f"{r['name']}: {r.get('lastError')}" for r in rules if r["health"] == "err"]
+
+    def _groups(self) -> list[Any]:
+        answer = self._http.get("/api/v1/rules").raise_for_status()
+        groups: list[Any] = answer.json()["data"]["groups"]
+        return groups
 
     def close(self) -> None:
         """End both."""
