@@ -1,0 +1,134 @@
+"""Faults that are the operator's to tell, each ended as its page in docs/runbooks says."""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tests.cluster.campaigns import YEARLY, cron_line, jobs, make_job, name, next_minute
+from tests.cluster.installation import RELEASE, Installation, campaign
+from tests.cluster.kube import Kube, RefusedError, wait_until
+from tests.cluster.policies import no_jobs_of
+from tests.cluster.watching import MONITORED, Bell
+
+from fogbell_local.sink.server import Behaviour
+
+NOT_READY = "FogbellCampaignNotReady"
+FAILED = "FogbellCampaignRunFailed"
+MISSED = "FogbellCampaignRunMissed"
+STUCK = "FogbellCampaignRunStuck"
+STALE = "FogbellOperatorStale"
+ABSENT = "FogbellOperatorAbsent"
+
+WORKERS = "deployment/fogbell-worker-main"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """An installation, whoever may change the cluster's own rules, and what rings."""
+
+    installation: Installation
+    admin: Kube
+    bell: Bell
+
+    def campaign(self, people: int = 3, **spec: object) -> str:
+        """A Campaign over ``people`` of its own; its name, which is also its group's."""
+        mine = name()
+        self.installation.directory(mine, people)
+        self.installation.campaign(mine, mine, **spec)
+        return mine
+
+
+def a_run_that_reaches_nobody(stage: Stage) -> None:
+    """The relay refuses everybody for good; what died is replayed once it does not."""
+    installation, bell = stage.installation, stage.bell
+    bell.has_never_rung(FAILED)
+    mine = stage.campaign(schedule=YEARLY)
+    installation.sink.restart(Behaviour(refuse_fraction=1.0, refuse_code=550))
+    try:
+        make_job(installation.kube, mine, f"{mine}-by-hand")
+        bell.until_rings(FAILED, mine)
+    finally:
+        installation.sink.restart(Behaviour())
+    said = installation.until_condition(mine, "LastRunSucceeded", "NothingDelivered")
+    run = installation.status(mine)["lastRun"]["id"]
+    assert run in said["message"]
+    with installation.api() as api:
+        api.replay(run)
+    bell.until_silent(FAILED, mine)
+    assert len(installation.mails(mine)) == 3
+
+
+def a_campaign_without_its_template(stage: Stage) -> None:
+    """It names a template that nobody has put; then somebody puts it."""
+    installation, mine = stage.installation, name()
+    stage.bell.has_never_rung(NOT_READY)
+    wrong = campaign(mine, mine, schedule=YEARLY, template={"name": mine})
+    content = wrong["spec"].pop("content")
+    installation.kube.apply(wrong)
+    stage.bell.until_rings(NOT_READY, mine)
+    assert mine in installation.until_condition(mine, "Ready", "UnknownTemplate")["message"]
+    with installation.api() as api:
+        api.put_template(mine, {"locales": {"en": content}})
+    stage.bell.until_silent(NOT_READY, mine)
+
+
+@contextlib.contextmanager
+def no_worker(stage: Stage) -> Iterator[None]:
+    """A run is made while no worker is there; it is sent once there is one."""
+    installation, kube = stage.installation, stage.installation.kube
+    stage.bell.has_never_rung(STUCK)
+    mine = stage.campaign(schedule=YEARLY)
+    kube.run("scale", WORKERS, "--replicas=0")
+    try:
+        wait_until("the end of the workers", lambda: not kube.pods("worker"), 90)
+        make_job(kube, mine, f"{mine}-by-hand")
+        yield
+        stage.bell.until_rings(STUCK, mine, 150)
+        assert not installation.mails(mine)
+    finally:
+        kube.run("scale", WORKERS, "--replicas=1")
+    stage.bell.until_silent(STUCK, mine)
+    installation.until_mails(mine, 3)
+
+
+def a_job_that_a_policy_refuses(stage: Stage) -> None:
+    """Kubernetes makes no Job of a Campaign's; it does once nothing holds it."""
+    kube, bell, at = stage.installation.kube, stage.bell, next_minute()
+    bell.has_never_rung(MISSED)
+    mine = name()
+    with no_jobs_of(mine, kube, stage.admin):
+        stage.installation.campaign(mine, mine, schedule=cron_line(at))
+        bell.until_rings(MISSED, mine, 150)
+        events = kube.run("get", "events", f"--field-selector=involvedObject.name=campaign-{mine}")
+        assert f"no jobs of {mine}" in events
+        assert not jobs(kube, mine)
+    bell.until_silent(MISSED, mine)
+    assert len(jobs(kube, mine)) == 1
+
+
+def an_operator_that_cannot_look_and_is_gone(stage: Stage) -> None:
+    """A verb of its Role is gone, then its image as well; ``helm upgrade`` restores both."""
+    kube, bell = stage.installation.kube, stage.bell
+    bell.has_never_rung(STALE)
+    role = kube.get("role", f"{RELEASE}-operator") or {}
+    number = [rule["resources"] for rule in role["rules"]].index(["campaigns"])
+    left = [verb for verb in role["rules"][number]["verbs"] if verb != "list"]
+    patch = [{"op": "replace", "path": f"/rules/{number}/verbs", "value": left}]
+    kube.run("patch", "role", f"{RELEASE}-operator", "--type=json", f"--patch={json.dumps(patch)}")
+    bell.until_rings(STALE)
+    wait_until("what it said before it ended", lambda: "resync_failed" in _previous(kube), 60)
+    bell.has_never_rung(ABSENT)
+    kube.run("set", "image", "deployment/fogbell-operator", "operator=localhost/nosuch:1")
+    bell.until_rings(ABSENT)
+    stage.installation.upgrade(*MONITORED)
+    bell.until_silent(ABSENT)
+    bell.until_silent(STALE)
+
+
+def _previous(kube: Kube) -> str:
+    """The log of the operator before the one that runs; empty where there was none."""
+    try:
+        return kube.run("logs", "deployment/fogbell-operator", "--previous")
+    except RefusedError:
+        return ""

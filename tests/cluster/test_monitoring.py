@@ -1,0 +1,179 @@
+"""Monitors, rules and dashboards on a real cluster: what is selected, scraped, and rings.
+
+Prometheus is a process of this machine, with discovery in Kubernetes; nothing here is invented, nor
+is a network policy enforced: those are evaluated.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from monitoring.dashboards import BOARDS
+from monitoring.rules import rules
+from tests.chart.reach import Place, reaches
+from tests.cluster.campaigns import YEARLY, make_job, name
+from tests.cluster.faults import (
+    Stage,
+    a_campaign_without_its_template,
+    a_job_that_a_policy_refuses,
+    a_run_that_reaches_nobody,
+    an_operator_that_cannot_look_and_is_gone,
+    no_worker,
+)
+from tests.cluster.harness import tools
+from tests.cluster.harness.cluster import Cluster
+from tests.cluster.installation import RELEASE, Installation, helm
+from tests.cluster.kube import Kube, Object, names, wait_until
+from tests.cluster.watching import (
+    MONITORED,
+    OF_OPERATOR,
+    SCRAPED,
+    Bell,
+    Moment,
+    matchers,
+    moment,
+    monitors,
+    operators_rules,
+    panels,
+    watch,
+)
+from tests.live.witness import Witness
+from tests.support.prometheus import Watch
+
+SERVERS = {"mongodb", "rabbitmq", "replica-set"}
+PROMETHEUS = Place(namespace="monitoring")
+
+
+@pytest.fixture(scope="module")
+def monitored(
+    own_cluster: Cluster | None, admin: Kube, installation: Installation
+) -> Iterator[Installation]:
+    """The installation with all that `metrics` of its values can be."""
+    if own_cluster is None:
+        pytest.skip("a Prometheus of this machine reaches pods of the harness's own cluster alone")
+    files = [f"--filename={file}" for file in tools.monitoring_api()]
+    admin.run("apply", "--server-side", *files)
+    admin.run("wait", "--for=condition=Established", *files, "--timeout=60s")
+    # Those of other tests are not all well.
+    installation.kube.run("delete", "campaigns", "--all")
+    installation.upgrade(*MONITORED)
+    yield installation
+    installation.upgrade()
+
+
+@pytest.fixture(scope="module")
+def bell(monitored: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bell]:
+    """Prometheus and Alertmanager, with the operator's alerts."""
+    kube = monitored.kube
+    with watch(kube, tmp_path_factory.mktemp("watch"), operators_rules(kube)) as watching:
+        yield Bell(watching, Witness(watching, panels(kube).values()))
+
+
+@pytest.fixture(scope="module")
+def whole(monitored: Installation, bell: Bell) -> Moment:
+    """A moment in which a pod of each component lived and was scraped, after helm's own test."""
+    kube, mine = monitored.kube, name()
+    helm(kube, "test", RELEASE, "--timeout=3m")
+    monitored.directory(mine, 2000)
+    monitored.campaign(mine, mine, schedule=YEARLY, throttle={"perSecond": 20})
+    make_job(kube, mine, f"{mine}-by-hand")
+    found: Moment = wait_until(
+        "a scrape of every component",
+        lambda: moment(kube, bell.watch),
+        120,
+        lambda: f"{bell.watch.query('up')}\n{kube.run('get', 'pods')}",
+    )
+    kube.delete("campaign", mine)
+    return found
+
+
+def test_each_pod_of_each_component_is_selected_once_and_nothing_else_is(whole: Moment) -> None:
+    assert {component(pod) for pod in whole.pods} == SCRAPED | SERVERS | {"test"}
+    by_pod, by_service = whole.selected["PodMonitor"], whole.selected["ServiceMonitor"]
+    assert sorted(by_service) == sorted(names(whole.of("intake")))
+    assert sorted(by_pod) == sorted(names(whole.of(*SCRAPED - {"intake"})))
+
+
+def test_the_port_that_monitors_name_is_the_one_of_each_of_these_pods(whole: Moment) -> None:
+    for pod in whole.of(*SCRAPED):
+        ports = [port for c in pod["spec"]["containers"] for port in c["ports"]]
+        assert [port["containerPort"] for port in ports if port["name"] == "metrics"] == [9090]
+
+
+def test_prometheus_scrapes_each_with_the_labels_that_alerts_and_dashboards_go_by(
+    monitored: Installation, whole: Moment
+) -> None:
+    living = {p["metadata"]["name"]: p for p in whole.of(*SCRAPED)}
+    assert len({sample.labels["pod"] for sample in whole.up}) == len(whole.up), "one twice"
+    for sample in whole.up:
+        pod = living[sample.labels["pod"]]
+        assert sample.labels["component"] == component(pod)
+        assert sample.labels["namespace"] == monitored.kube.namespace
+        assert sample.labels["release"] == RELEASE
+        by_service = component(pod) == "intake"
+        job = f"{RELEASE}-intake-metrics" if by_service else f"{monitored.kube.namespace}/{RELEASE}"
+        assert sample.labels["job"] == job
+
+
+def component(pod: Object) -> str:
+    """Of Fogbell's, or of a trial server."""
+    word: str = pod["metadata"]["labels"]["app.kubernetes.io/component"]
+    return word
+
+
+def test_the_policies_let_a_prometheus_of_another_namespace_reach_metrics_and_no_server(
+    monitored: Installation, whole: Moment
+) -> None:
+    policies = monitored.kube.find("networkpolicies")
+    here = monitored.kube.namespace
+    for pod in whole.of(*SCRAPED):
+        target = Place(pod["metadata"]["labels"], here)
+        assert reaches(policies, PROMETHEUS, target, 9090), pod["metadata"]["name"]
+    for pod in whole.of(*SERVERS):
+        target = Place(pod["metadata"]["labels"], here)
+        for port in (27017, 5672, 9090):
+            assert not reaches(policies, PROMETHEUS, target, port), pod["metadata"]["name"]
+
+
+def test_the_api_server_takes_the_monitors_as_they_are_meant(monitored: Installation) -> None:
+    found = {(m["kind"], m["metadata"]["name"]) for m in monitors(monitored.kube)}
+    assert found == {("PodMonitor", RELEASE), ("ServiceMonitor", f"{RELEASE}-intake")}
+
+
+def test_prometheus_loads_the_alerts_as_the_api_server_has_them(
+    monitored: Installation, tmp_path: Path
+) -> None:
+    kube = monitored.kube
+    (stored,) = kube.find("prometheusrules")
+    groups = stored["spec"]["groups"]
+    assert groups == rules(matchers(kube))["groups"]
+    expected = {group["name"]: {r["alert"]: "ok" for r in group["rules"]} for group in groups}
+    with Watch(tmp_path, {"groups": groups}, [], program=tools.prometheus()) as watching:
+        wait_until("a look at every alert", lambda: watching.rules() == expected, 30)
+
+
+def test_the_dashboards_are_there_for_grafanas_sidecar(monitored: Installation) -> None:
+    found = monitored.kube.find("configmaps", "grafana_dashboard=1")
+    assert sorted(names(found)) == sorted(f"{RELEASE}-dashboard-{b.uid[8:]}" for b in BOARDS)
+    documents = [json.loads(text) for o in found for text in o["data"].values()]
+    assert {document["uid"] for document in documents} == {board.uid for board in BOARDS}
+    assert all(document["panels"] for document in documents)
+
+
+@pytest.mark.usefixtures("whole")
+def test_each_alert_of_the_operator_rings_for_its_fault_until_its_runbook_is_followed(
+    monitored: Installation, admin: Kube, bell: Bell
+) -> None:
+    bell.has_never_rung(".+")
+    stage = Stage(monitored, admin, bell)
+    a_run_that_reaches_nobody(stage)
+    with no_worker(stage):
+        a_campaign_without_its_template(stage)
+        a_job_that_a_policy_refuses(stage)
+    an_operator_that_cannot_look_and_is_gone(stage)
+    assert bell.witness.rung == OF_OPERATOR
+    assert not bell.watch.ringing(), "after all of them"
+    assert bell.watch.unhealthy() == []
+    named = {expression: where for where, expression in panels(monitored.kube).items()}
+    assert [named[expression] for expression in sorted(bell.witness.silent)] == []
