@@ -25,8 +25,8 @@ MONITORED = (
     "--set=metrics.serviceMonitor.enabled=true,metrics.serviceMonitor.interval=1s",
     "--set=metrics.rules.enabled=true,metrics.dashboards.enabled=true",
     # Its resyncs, of which an alert asks that there be some, have to keep step with the factor.
-    "--set-string=operator.settings.FOGBELL_OPERATOR__RESYNC_SECONDS=1",
-    "--set-string=operator.settings.FOGBELL_OPERATOR__STALE_SECONDS=10",
+    "--set=operator.settings.FOGBELL_OPERATOR__RESYNC_SECONDS=1",
+    "--set=operator.settings.FOGBELL_OPERATOR__STALE_SECONDS=10",
 )
 """Flags of helm's."""
 
