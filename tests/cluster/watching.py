@@ -96,11 +96,11 @@ class Moment:
         return [pod for pod in self.pods if pod["metadata"]["labels"].get(label) in components]
 
 
-def moment(kube: Kube, watch: Watch) -> Moment | None:
+def moment(kube: Kube, watching: Watch) -> Moment | None:
     """Now; None where pods have come or gone meanwhile, or where a component is not scraped."""
     before = kube.find("pods")
     selected = {monitor["kind"]: _selected(kube, monitor) for monitor in monitors(kube)}
-    up = watch.query("up == 1")
+    up = watching.query("up == 1")
     if names(before) != names(kube.find("pods")):
         return None
     whole = {sample.labels["component"] for sample in up} == SCRAPED
