@@ -20,7 +20,9 @@ STUCK = "FogbellCampaignRunStuck"
 STALE = "FogbellOperatorStale"
 ABSENT = "FogbellOperatorAbsent"
 
-WORKERS = "deployment/fogbell-worker-main"
+WORKERS = f"deployment/{RELEASE}-worker-main"
+OPERATOR = f"{RELEASE}-operator"
+PEOPLE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +33,11 @@ class Stage:
     admin: Kube
     bell: Bell
 
-    def campaign(self, people: int = 3, **spec: object) -> str:
-        """A Campaign over ``people`` of its own; its name, which is also its group's."""
+    def campaign(self) -> str:
+        """A Campaign over people of its own, to be run by hand; its name is that of their group."""
         mine = name()
-        self.installation.directory(mine, people)
-        self.installation.campaign(mine, mine, **spec)
+        self.installation.directory(mine, PEOPLE)
+        self.installation.campaign(mine, mine, schedule=YEARLY)
         return mine
 
 
@@ -43,7 +45,7 @@ def a_run_that_reaches_nobody(stage: Stage) -> None:
     """The relay refuses everybody for good; what died is replayed once it does not."""
     installation, bell = stage.installation, stage.bell
     bell.has_never_rung(FAILED)
-    mine = stage.campaign(schedule=YEARLY)
+    mine = stage.campaign()
     installation.sink.restart(Behaviour(refuse_fraction=1.0, refuse_code=550))
     try:
         make_job(installation.kube, mine, f"{mine}-by-hand")
@@ -56,7 +58,7 @@ def a_run_that_reaches_nobody(stage: Stage) -> None:
     with installation.api() as api:
         api.replay(run)
     bell.until_silent(FAILED, mine)
-    assert len(installation.mails(mine)) == 3
+    assert len(installation.mails(mine)) == PEOPLE
 
 
 def a_campaign_without_its_template(stage: Stage) -> None:
@@ -78,7 +80,7 @@ def no_worker(stage: Stage) -> Iterator[None]:
     """A run is made while no worker is there; it is sent once there is one."""
     installation, kube = stage.installation, stage.installation.kube
     stage.bell.has_never_rung(STUCK)
-    mine = stage.campaign(schedule=YEARLY)
+    mine = stage.campaign()
     kube.run("scale", WORKERS, "--replicas=0")
     try:
         wait_until("the end of the workers", lambda: not kube.pods("worker"), 90)
@@ -89,7 +91,7 @@ def no_worker(stage: Stage) -> Iterator[None]:
     finally:
         kube.run("scale", WORKERS, "--replicas=1")
     stage.bell.until_silent(STUCK, mine)
-    installation.until_mails(mine, 3)
+    installation.until_mails(mine, PEOPLE)
 
 
 def a_job_that_a_policy_refuses(stage: Stage) -> None:
@@ -111,24 +113,30 @@ def an_operator_that_cannot_look_and_is_gone(stage: Stage) -> None:
     """A verb of its Role is gone, then its image as well; ``helm upgrade`` restores both."""
     kube, bell = stage.installation.kube, stage.bell
     bell.has_never_rung(STALE)
-    role = kube.get("role", f"{RELEASE}-operator") or {}
-    number = [rule["resources"] for rule in role["rules"]].index(["campaigns"])
-    left = [verb for verb in role["rules"][number]["verbs"] if verb != "list"]
-    patch = [{"op": "replace", "path": f"/rules/{number}/verbs", "value": left}]
-    kube.run("patch", "role", f"{RELEASE}-operator", "--type=json", f"--patch={json.dumps(patch)}")
+    _take_listing_away(kube)
     bell.until_rings(STALE)
     wait_until("what it said before it ended", lambda: "resync_failed" in _previous(kube), 60)
     bell.has_never_rung(ABSENT)
-    kube.run("set", "image", "deployment/fogbell-operator", "operator=localhost/nosuch:1")
+    kube.run("set", "image", f"deployment/{OPERATOR}", "operator=localhost/nosuch:1")
     bell.until_rings(ABSENT)
     stage.installation.upgrade(*MONITORED)
     bell.until_silent(ABSENT)
     bell.until_silent(STALE)
 
 
+def _take_listing_away(kube: Kube) -> None:
+    """The operator's Role no longer lets it list Campaigns."""
+    role = kube.get("role", OPERATOR)
+    assert role is not None
+    number = [rule["resources"] for rule in role["rules"]].index(["campaigns"])
+    left = [verb for verb in role["rules"][number]["verbs"] if verb != "list"]
+    patch = [{"op": "replace", "path": f"/rules/{number}/verbs", "value": left}]
+    kube.run("patch", "role", OPERATOR, "--type=json", f"--patch={json.dumps(patch)}")
+
+
 def _previous(kube: Kube) -> str:
     """The log of the operator before the one that runs; empty where there was none."""
     try:
-        return kube.run("logs", "deployment/fogbell-operator", "--previous")
+        return kube.run("logs", f"deployment/{OPERATOR}", "--previous")
     except RefusedError:
         return ""
