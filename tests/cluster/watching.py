@@ -1,12 +1,16 @@
 """A Prometheus of this machine that finds and scrapes pods as Fogbell's monitors have it."""
 
 import asyncio
+import functools
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from monitoring.alerts import ALERTS
+from monitoring.dashboards import Board
+from monitoring.recording import keep, record
 from monitoring.rules import rules
 from tests.cluster.accounts import granted
 from tests.cluster.harness import tools
@@ -72,10 +76,14 @@ def operators_rules(kube: Kube) -> dict[str, Any]:
 
 def panels(kube: Kube) -> dict[str, str]:
     """Each of the operator's expressions of each panel, by where it stands."""
-    return {
-        where: expression.replace(witness.MATCHERS, matchers(kube))
-        for where, expression in witness.panels(operator=True).items()
-    }
+    return witness.panels(operator=True, matchers=matchers(kube))
+
+
+def keep_panels(kube: Kube, watching: Watch, board: Board, folder: Path) -> None:
+    """Keep what the panels of ``board`` have shown until now."""
+    asked = functools.partial(witness.asked, matchers=matchers(kube))
+    history = functools.partial(watching.history, until=time.time())
+    keep(record(board, asked, history), board, folder)
 
 
 @dataclass(frozen=True, slots=True)

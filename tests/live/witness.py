@@ -19,12 +19,12 @@ AIM = Objective(share=0.99, seconds=0.5)
 PAUSE = 0.5
 
 
-def panels(*, operator: bool) -> dict[str, str]:
-    """Each expression of each panel as it is asked for here, by where it stands; the ``operator``'s
-    or all others.
+def panels(*, operator: bool, matchers: str = MATCHERS) -> dict[str, str]:
+    """Each expression of each panel as it is `asked` for, by where it stands; the ``operator``'s or
+    all others.
     """
     return {
-        f"{board.title}, {panel.title}, {number}": asked(series.expression)
+        f"{board.title}, {panel.title}, {number}": asked(series.expression, matchers)
         for board in BOARDS
         for panel in board.panels
         for number, series in enumerate(panel.series)
@@ -32,9 +32,9 @@ def panels(*, operator: bool) -> dict[str, str]:
     }
 
 
-def asked(expression: str) -> str:
-    """A panel's expression as it is asked for here."""
-    return placed(hastened(AIM.fill(expression), FACTOR), MATCHERS).replace(RATE, "5s")
+def asked(expression: str, matchers: str = MATCHERS) -> str:
+    """A panel's expression, hastened, for the installation that ``matchers`` choose."""
+    return placed(hastened(AIM.fill(expression), FACTOR), matchers).replace(RATE, "5s")
 
 
 def _of_operator(expression: str) -> bool:
