@@ -101,6 +101,40 @@ DELIVERY = Board(
             ),
         ),
         Row(
+            "Bounds",
+            (
+                Panel(
+                    "Slots taken",
+                    "The share of a lane's slots in which a send is under way. At 100 % more slots,"
+                    " or more workers, would send faster, if the provider takes it.",
+                    Unit.SHARE,
+                    (
+                        Series(
+                            "{{channel}} {{lane}}",
+                            "sum by (channel, lane) (fogbell_send_slots_taken{@})"
+                            " / sum by (channel, lane) (fogbell_send_slots{@})",
+                        ),
+                    ),
+                ),
+                Panel(
+                    "Rate, and its limit",
+                    "Tries at a provider, and how many it is to have at most.",
+                    Unit.PER_SECOND,
+                    (
+                        Series(
+                            "{{channel}} {{provider}}",
+                            per_second(f"{_TOOK}_count{{@}}", "channel", "provider"),
+                        ),
+                        Series(
+                            "{{channel}} {{provider}} limit",
+                            "max by (channel, provider)"
+                            " (fogbell_provider_rate_limit_per_second{@})",
+                        ),
+                    ),
+                ),
+            ),
+        ),
+        Row(
             "Content",
             (
                 Panel(

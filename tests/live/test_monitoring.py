@@ -32,7 +32,10 @@ from fogbell_local.sink import SinkServer
 from fogbell_local.sink.server import Behaviour
 
 EXPECTED = {alert.name for alert in ALERTS if not alert.operator}
-SETTINGS = {"FOGBELL_PROTOCOL__EXPANSION_FAILURES": "1"}
+SETTINGS = {
+    "FOGBELL_PROTOCOL__EXPANSION_FAILURES": "1",
+    "FOGBELL_EMAIL__RATE_PER_SECOND": "1000",
+}
 OF_INTAKE = {"FOGBELL_METRICS__REFRESH_SECONDS": "0.5"}
 PEOPLE = 200
 WELL = Behaviour()

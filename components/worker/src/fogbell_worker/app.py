@@ -133,9 +133,13 @@ class Worker:
     def _make_sender(self, channel: Channel, lane: Lane) -> ChannelSender:
         """A sender of a lane's own: in a shared pool, bulk would hold every connection."""
         settings = self._settings
+        provided = settings.provided(channel)
+        for each in provided:
+            if (limit := each.settings.rate_per_second) is not None:
+                self.metrics.rate_limit(channel, each.name, limit)
         return self._providers.sender(
             channel,
-            settings.provided(channel),
+            provided,
             lease=settings.protocol.lease_seconds,
             wait=settings.provider_wait_seconds,
             waiters=max(1, settings.slots(channel, lane) // 2),
@@ -171,6 +175,7 @@ class Worker:
             ),
             self._one_alone,
         )
+        self.metrics.lane(channel, lane, runner.slots)
         consumer = self._consumer(self._topology.queue(channel, lane), bounds.prefetch, runner)
         return _Served(consumer, runner, recorder, sender)
 

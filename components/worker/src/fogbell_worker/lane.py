@@ -26,6 +26,7 @@ from fogbell_worker.leases import Lease, Leases
 from fogbell_worker.loading import Loaded, Loader
 from fogbell_worker.recording import FIRST_PAUSE, LONGEST_PAUSE, Recorder
 from fogbell_worker.sending import ChannelSender, Work
+from fogbell_worker.slots import Slots
 from fogbell_worker.suppressing import suppress
 from fogbell_worker.suspects import Suspects
 from fogbell_worker.tracing import claim_span, deliver_span, tell_sent, trace_record
@@ -102,7 +103,7 @@ class LaneRunner:
         self._suspects = Suspects()
         self._held_over: Received | None = None
         self._batches = asyncio.Semaphore(settings.batches)
-        self._slots = asyncio.Semaphore(settings.slots)
+        self.slots = Slots(settings.slots)
         self._turn = asyncio.Lock()
         self._hosts = Hosts(settings.per_host)
         self._under_way: set[asyncio.Task[None]] = set()
@@ -256,10 +257,10 @@ class LaneRunner:
 
     async def _start(self, work: Work, sending: _Sending) -> None:
         """Begin to send, in a slot; what would end too late is left to be given back."""
-        await self._slots.acquire()
+        await self.slots.acquire()
         await self._recorder.caught_up()
         if self._stopping or time.monotonic() > sending.lease.last_start:
-            self._slots.release()
+            self.slots.release()
             self._hosts.leave(work)
             sending.released.append(work.delivery.id)
         else:
@@ -281,7 +282,7 @@ class LaneRunner:
                 sending.unknown = True
                 return
             finally:
-                self._slots.release()
+                self.slots.release()
                 self._hosts.leave(work)
             tell_sent(span, sent)
             if isinstance(sent, Attempt) and sent.reply.suppress:

@@ -10,6 +10,7 @@ from fogbell.model.outcome import Attempt, Outcome
 from fogbell.model.status import Cause, Channel, DeliveryStatus, Lane
 from fogbell.store.records import Record
 from fogbell.telemetry.metrics import ServerMetrics, unknown_variable_counter
+from fogbell_worker.slots import Slots
 
 DURATION_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 END_TO_END_BUCKETS = (
@@ -43,6 +44,7 @@ class WorkerMetrics:
         self.registry = registry or CollectorRegistry()
         self._deliveries = _Deliveries(self.registry)
         self._attempts = _Attempts(self.registry)
+        self._bounds = _Bounds(self.registry)
         self.servers = ServerMetrics(self.registry)
         self._undecodable = Counter(
             "fogbell_messages_undecodable",
@@ -59,6 +61,14 @@ class WorkerMetrics:
         for outcome in ("tried_again", "given_up"):
             self._expansion_failures.labels(outcome)
         self.unknown_variable = unknown_variable_counter(self.registry)
+
+    def lane(self, channel: Channel, lane: Lane, slots: Slots) -> None:
+        """A lane is served from now on."""
+        self._bounds.lane(channel.value, lane.value, slots)
+
+    def rate_limit(self, channel: Channel, provider: str, per_second: float) -> None:
+        """A provider is asked so often at most, over all workers."""
+        self._bounds.rate(channel.value, provider, per_second)
 
     def breaker(self, channel: Channel, provider: str, is_open: bool) -> None:
         """A provider's circuit breaker changed, or the provider is known from now on."""
@@ -144,6 +154,40 @@ class _Deliveries:
         """A record that gives a claim back untried."""
         channel, reason = record.delivery.channel.value, record.verdict.reason or ""
         self._deferred.labels(channel, reason).inc()
+
+
+class _Bounds:
+    """What holds sends back, and how much of it is used."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._slots = Gauge(
+            "fogbell_send_slots",
+            "Sends that this process may have under way at once.",
+            ["channel", "lane"],
+            registry=registry,
+        )
+        self._taken = Gauge(
+            "fogbell_send_slots_taken",
+            "Sends that are under way.",
+            ["channel", "lane"],
+            registry=registry,
+        )
+        self._rate = Gauge(
+            "fogbell_provider_rate_limit_per_second",
+            "How often a second a provider is asked at most, by all workers together. Absent where"
+            " it has no limit.",
+            ["channel", "provider"],
+            registry=registry,
+        )
+
+    def lane(self, channel: str, lane: str, slots: Slots) -> None:
+        """Show the slots of a lane, those that are taken as they are at each scrape."""
+        self._slots.labels(channel, lane).set(slots.number)
+        self._taken.labels(channel, lane).set_function(lambda: slots.taken)
+
+    def rate(self, channel: str, provider: str, per_second: float) -> None:
+        """Show a provider's limit."""
+        self._rate.labels(channel, provider).set(per_second)
 
 
 class _Attempts:

@@ -1,0 +1,28 @@
+"""Places for sends."""
+
+import asyncio
+
+from fogbell_worker.slots import Slots
+
+
+async def test_what_is_taken_is_known_and_the_next_one_waits() -> None:
+    slots = Slots(2)
+    await slots.acquire()
+    await slots.acquire()
+    third = asyncio.ensure_future(slots.acquire())
+    await asyncio.sleep(0)
+    assert (slots.taken, third.done()) == (2, False)
+    slots.release()
+    await third
+    assert slots.taken == 2
+
+
+async def test_who_gives_up_waiting_has_taken_nothing() -> None:
+    slots = Slots(1)
+    await slots.acquire()
+    waiting = asyncio.ensure_future(slots.acquire())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    slots.release()
+    assert slots.taken == 0
