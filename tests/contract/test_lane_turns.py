@@ -81,4 +81,4 @@ async def test_nothing_urgent_waits_for_a_whole_batch(
 
 
 def _waiting_for_a_slot(at_work: RunningLane) -> int:
-    return len(at_work.runner._slots._waiters or ())
+    return at_work.runner.slots.waiting
