@@ -245,10 +245,12 @@ ALERTS: Final = (
     ),
     Alert(
         "FogbellOperatorAbsent",
-        "absent_over_time(fogbell_operator_last_resync_timestamp_seconds{@}[10m])",
+        # One that is started anew again and again has served nothing but NaN.
+        "absent(max_over_time(fogbell_operator_last_resync_timestamp_seconds{@}[10m]) > 0)",
         "5m",
         TICKET,
-        "There is no operator, or it is not scraped: Campaigns are not looked after.",
+        "There is no operator, it is not scraped, or it never gets through: Campaigns are not"
+        " looked after.",
         operator=True,
     ),
     Alert(

@@ -5,7 +5,7 @@ choose one installation: the chart fills them in for alerts, a dashboard's varia
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from monitoring.catalogue import Metric, metrics
@@ -51,6 +51,11 @@ def placed(expression: str, matchers: str) -> str:
     if not matchers:
         expression = expression.replace(f"{{{PLACE},", "{")
     return expression.replace(f"{{{PLACE}", f"{{{matchers}")
+
+
+def matchers(here: Mapping[str, str]) -> str:
+    """What chooses the series that have the labels of ``here``."""
+    return ",".join(f'{label}="{value}"' for label, value in here.items())
 
 
 def per_second(counter: str, *labels: str, of: str = "sum", window: str = RATE) -> str:

@@ -5,6 +5,7 @@ docs/operations.md.
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,25 +14,27 @@ import yaml
 from monitoring.alerts import ALERTS, SECONDS, Alert
 from monitoring.objective import Objective
 from monitoring.pages import DOCS, markdown, write
-from monitoring.queries import hastened, placed, shorter
+from monitoring.queries import hastened, matchers, placed, shorter
 
 DOCUMENT: Final = DOCS / "operations.md"
 RULES: Final = Path(__file__).parents[1] / "charts" / "fogbell" / "files" / "alerts.yaml"
 
 
 def rules(
-    matchers: str, objective: Objective | None = None, *, factor: float = 1.0
+    here: Mapping[str, str], objective: Objective | None = None, *, factor: float = 1.0
 ) -> dict[str, Any]:
-    """The alerts of the installation that ``matchers`` choose, as a file of Prometheus' rules has
-    them.
+    """The alerts of one installation, as a file of Prometheus' rules has them.
 
-    Whoever cannot wait for hours takes a ``factor``: every duration is as many times as short.
+    ``here`` are the labels that its series have, and its alerts as well: of two installations,
+    Alertmanager would take equal ones for one. Whoever cannot wait for hours takes a ``factor``:
+    every duration is as many times as short.
     """
     aim = objective or Objective()
     document = _document(factor)
     for group in document["groups"]:
         for rule in group["rules"]:
-            rule["expr"] = placed(aim.fill(rule["expr"]), matchers)
+            rule["expr"] = placed(aim.fill(rule["expr"]), matchers(here))
+            rule["labels"] |= here
     return document
 
 

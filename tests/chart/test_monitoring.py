@@ -7,11 +7,13 @@ import yaml
 from monitoring.alerts import ALERTS
 from monitoring.dashboards import BOARDS
 from monitoring.objective import Objective
+from monitoring.queries import matchers
 from monitoring.rules import rules as rules_of
 from tests.chart.rendering import NAMESPACE, RELEASE, VALUES, Object, parsed, render, template
 from tests.support.promtool import checked_rules
 
 ON = ("metrics.podMonitor.enabled=true", "metrics.rules.enabled=true")
+HERE = {"namespace": NAMESPACE, "release": RELEASE}
 RUNBOOKS = "https://runbooks.example.org/fogbell/"
 
 
@@ -20,9 +22,12 @@ def test_the_alerts_are_of_this_installation_and_prometheus_takes_them(tmp_path:
     spec = render("minimal", *wanted).one("PrometheusRule", RELEASE)["spec"]
     rules = rules_in(spec)
     assert rules.keys() == {alert.name for alert in ALERTS}
-    here = f'namespace="{NAMESPACE}",release="{RELEASE}"'
-    assert expressions(rules_in(rules_of(here))) == expressions(rules)
-    assert all(here in rule["expr"] and "@" not in rule["expr"] for rule in rules.values())
+    expected = rules_in(rules_of(HERE))
+    assert expressions(expected) == expressions(rules)
+    assert all(matchers(HERE) in r["expr"] and "@" not in r["expr"] for r in rules.values())
+    labels = {name: rule["labels"] for name, rule in rules.items()}
+    assert labels == {name: rule["labels"] for name, rule in expected.items()}
+    assert all(HERE.items() <= own.items() for own in labels.values())
     urls = {rule["annotations"]["runbook_url"] for rule in rules.values()}
     assert f"{RUNBOOKS}no-consumers.md" in urls
     run = checked_rules(spec, tmp_path)
@@ -41,8 +46,7 @@ def test_an_objective_of_ones_own_is_what_the_alerts_hold_to(tmp_path: Path) -> 
     assert 'le=\\"60.0\\"' in text
     assert "/ 0.001" in text
     spec = rendered.one("PrometheusRule", RELEASE)["spec"]
-    here = f'namespace="{NAMESPACE}",release="{RELEASE}"'
-    assert expressions(rules_in(spec)) == expressions(rules_in(rules_of(here, Objective(**aim))))
+    assert expressions(rules_in(spec)) == expressions(rules_in(rules_of(HERE, Objective(**aim))))
 
 
 def test_where_there_is_no_operator_nothing_is_said_of_it() -> None:

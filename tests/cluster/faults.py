@@ -109,19 +109,31 @@ def a_job_that_a_policy_refuses(stage: Stage) -> None:
     assert len(jobs(kube, mine)) == 1
 
 
-def an_operator_that_cannot_look_and_is_gone(stage: Stage) -> None:
-    """A verb of its Role is gone, then its image as well; ``helm upgrade`` restores both."""
+def an_operator_that_is_gone(stage: Stage) -> None:
+    """Its image is not to be had; ``helm upgrade`` restores it."""
     kube, bell = stage.installation.kube, stage.bell
-    bell.has_never_rung(STALE)
+    for alert in (STALE, ABSENT):
+        bell.has_never_rung(alert)
+    kube.run("set", "image", f"deployment/{OPERATOR}", "operator=localhost/nosuch:1")
+    bell.until_rings(STALE)
+    bell.until_rings(ABSENT)
+    _upgraded(stage)
+
+
+def an_operator_that_cannot_look(stage: Stage) -> None:
+    """A verb of its Role is gone: it is started anew again and again, and never gets through."""
+    kube, bell = stage.installation.kube, stage.bell
     _take_listing_away(kube)
     bell.until_rings(STALE)
-    wait_until("what it said before it ended", lambda: "resync_failed" in _previous(kube), 60)
-    bell.has_never_rung(ABSENT)
-    kube.run("set", "image", f"deployment/{OPERATOR}", "operator=localhost/nosuch:1")
     bell.until_rings(ABSENT)
+    wait_until("what it said before it ended", lambda: "resync_failed" in _previous(kube), 60)
+    _upgraded(stage)
+
+
+def _upgraded(stage: Stage) -> None:
     stage.installation.upgrade(*MONITORED)
-    bell.until_silent(ABSENT)
-    bell.until_silent(STALE)
+    for alert in (STALE, ABSENT):
+        stage.bell.until_silent(alert)
 
 
 def _take_listing_away(kube: Kube) -> None:

@@ -18,7 +18,8 @@ from tests.cluster.faults import (
     a_campaign_without_its_template,
     a_job_that_a_policy_refuses,
     a_run_that_reaches_nobody,
-    an_operator_that_cannot_look_and_is_gone,
+    an_operator_that_cannot_look,
+    an_operator_that_is_gone,
     no_worker,
 )
 from tests.cluster.harness import tools
@@ -31,8 +32,8 @@ from tests.cluster.watching import (
     SCRAPED,
     Bell,
     Moment,
+    here,
     keep_panels,
-    matchers,
     moment,
     monitors,
     operators_rules,
@@ -148,7 +149,7 @@ def test_prometheus_loads_the_alerts_as_the_api_server_has_them(
     kube = monitored.kube
     (stored,) = kube.find("prometheusrules")
     groups = stored["spec"]["groups"]
-    assert groups == rules(matchers(kube))["groups"]
+    assert groups == rules(here(kube))["groups"]
     expected = {group["name"]: {r["alert"]: "ok" for r in group["rules"]} for group in groups}
     with Watch(tmp_path, {"groups": groups}, [], program=tools.prometheus()) as watching:
         wait_until("a look at every alert", lambda: watching.rules() == expected, 30)
@@ -172,7 +173,8 @@ def test_each_alert_of_the_operator_rings_for_its_fault_until_its_runbook_is_fol
     with no_worker(stage):
         a_campaign_without_its_template(stage)
         a_job_that_a_policy_refuses(stage)
-    an_operator_that_cannot_look_and_is_gone(stage)
+    an_operator_that_is_gone(stage)
+    an_operator_that_cannot_look(stage)
     if panels_folder:
         keep_panels(monitored.kube, bell.watch, CAMPAIGNS, panels_folder)
     assert bell.witness.ever == OF_OPERATOR

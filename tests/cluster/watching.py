@@ -48,9 +48,9 @@ SCRAPED = {"intake", "worker", "retry", "operator", "campaign"}
 OF_OPERATOR = {alert.name for alert in ALERTS if alert.operator}
 
 
-def matchers(kube: Kube) -> str:
-    """What chooses the installation of ``kube``'s namespace."""
-    return f'namespace="{kube.namespace}",release="{RELEASE}"'
+def here(kube: Kube) -> dict[str, str]:
+    """The labels that the installation of ``kube``'s namespace has."""
+    return {"namespace": kube.namespace, "release": RELEASE}
 
 
 def monitors(kube: Kube) -> list[Object]:
@@ -70,18 +70,18 @@ def watch(kube: Kube, directory: Path, document: Mapping[str, Any]) -> Watch:
 
 def operators_rules(kube: Kube) -> dict[str, Any]:
     """The operator's alerts, hastened by `FACTOR`; the others would take it for trouble."""
-    groups = rules(matchers(kube), factor=FACTOR)["groups"]
+    groups = rules(here(kube), factor=FACTOR)["groups"]
     return {"groups": [group for group in groups if group["name"] == "fogbell-operator"]}
 
 
 def panels(kube: Kube) -> dict[str, str]:
     """Each of the operator's expressions of each panel, by where it stands."""
-    return witness.panels(operator=True, matchers=matchers(kube))
+    return witness.panels(operator=True, here=here(kube))
 
 
 def keep_panels(kube: Kube, watching: Watch, board: Board, folder: Path) -> None:
     """Keep what the panels of ``board`` have shown until now."""
-    asked = functools.partial(witness.asked, matchers=matchers(kube))
+    asked = functools.partial(witness.asked, here=here(kube))
     history = functools.partial(watching.history, until=time.time())
     keep(record(board, asked, history), board, folder)
 

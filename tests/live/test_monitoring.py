@@ -19,7 +19,7 @@ from monitoring.alerts import ALERTS
 from monitoring.dashboards import DELIVERY, OVERVIEW, PLUMBING
 from monitoring.recording import keep, record
 from monitoring.rules import rules
-from tests.live.witness import AIM, FACTOR, HERE, MATCHERS, Witness, asked, panels
+from tests.live.witness import AIM, FACTOR, HERE, Witness, asked, panels
 from tests.support.campaigns import new_run, start_pod
 from tests.support.prometheus import Targets, Watch
 from tests.support.system import Ground, System, mail
@@ -110,7 +110,7 @@ async def test_every_alert_rings_for_its_fault_and_every_panel_has_data(
     panels_folder: Path | None,
 ) -> None:
     ground = Ground(own_mongo.uri, own_rabbit.uri, "live", "live.", mail_sink, tmp_path)
-    shipped = without_operator(rules(MATCHERS, AIM, factor=FACTOR))
+    shipped = without_operator(rules(HERE, AIM, factor=FACTOR))
     targets = Targets(tmp_path / "targets.json", HERE)
     async with System(ground, settings=SETTINGS, of_intake=OF_INTAKE) as system:
         with Watch(tmp_path / "watch", shipped, [targets.scrape()]) as watch:

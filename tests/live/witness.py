@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 
 from monitoring.dashboards import BOARDS
 from monitoring.objective import Objective
-from monitoring.queries import RATE, hastened, placed
+from monitoring.queries import RATE, hastened, matchers, placed
 from tests.support.prometheus import Watch
 from tests.support.waiting import eventually
 
@@ -14,17 +14,16 @@ FACTOR = 60
 """Every duration of alerts and panels is so many times as short: minutes are seconds."""
 
 HERE = {"namespace": "notify", "release": "fogbell"}
-MATCHERS = ",".join(f'{name}="{value}"' for name, value in HERE.items())
 AIM = Objective(share=0.99, seconds=0.5)
 PAUSE = 0.5
 
 
-def panels(*, operator: bool, matchers: str = MATCHERS) -> dict[str, str]:
+def panels(*, operator: bool, here: Mapping[str, str] = HERE) -> dict[str, str]:
     """Each expression of each panel as it is `asked` for, by where it stands; the ``operator``'s or
     all others.
     """
     return {
-        f"{board.title}, {panel.title}, {number}": asked(series.expression, matchers)
+        f"{board.title}, {panel.title}, {number}": asked(series.expression, here)
         for board in BOARDS
         for panel in board.panels
         for number, series in enumerate(panel.series)
@@ -32,9 +31,9 @@ def panels(*, operator: bool, matchers: str = MATCHERS) -> dict[str, str]:
     }
 
 
-def asked(expression: str, matchers: str = MATCHERS) -> str:
-    """A panel's expression, hastened, for the installation that ``matchers`` choose."""
-    return placed(hastened(AIM.fill(expression), FACTOR), matchers).replace(RATE, "5s")
+def asked(expression: str, here: Mapping[str, str] = HERE) -> str:
+    """A panel's expression, hastened, for the installation that the labels ``here`` choose."""
+    return placed(hastened(AIM.fill(expression), FACTOR), matchers(here)).replace(RATE, "5s")
 
 
 def _of_operator(expression: str) -> bool:

@@ -25,7 +25,7 @@ def cronjob(
 
 def test_a_job_that_is_missing_is_owed_since_its_time() -> None:
     for made in (None, DUE - timedelta(hours=1)):
-        owed = schedules.overdue(HOURLY, ZONE, cronjob(made=made), NOW)
+        owed = schedules.overdue(HOURLY, ZONE, cronjob(made=made), None, NOW)
         assert owed == timedelta(minutes=7)
 
 
@@ -42,9 +42,16 @@ def test_a_job_that_is_missing_is_owed_since_its_time() -> None:
     ids=["made", "fires only since", "since that time", "not known", "suspended", "no CronJob"],
 )
 def test_nothing_is_owed_otherwise(live: CronJob | None) -> None:
-    assert schedules.overdue(HOURLY, ZONE, live, NOW) == NOTHING
+    assert schedules.overdue(HOURLY, ZONE, live, None, NOW) == NOTHING
 
 
 @pytest.mark.parametrize("schedule", ["0 0 30 2 *", "nonsense"])
 def test_nothing_is_owed_by_a_schedule_that_never_names_a_time(schedule: str) -> None:
-    assert schedules.overdue(schedule, None, cronjob(), NOW) == NOTHING
+    assert schedules.overdue(schedule, None, cronjob(), None, NOW) == NOTHING
+
+
+@pytest.mark.parametrize(("made", "owed"), [(DUE, NOTHING), (LONG_AGO, timedelta(minutes=7))])
+def test_a_run_that_somebody_has_started_by_hand_since_is_not_owed(
+    made: datetime, owed: timedelta
+) -> None:
+    assert schedules.overdue(HOURLY, ZONE, cronjob(), made, NOW) == owed

@@ -289,7 +289,8 @@ def _standing(
     last = found.history.last if found.history else None
     overdue = timedelta(0)
     if spec is not None and spec.schedule is not None and planned.fault is None:
-        overdue = schedules.overdue(spec.schedule, spec.time_zone, planned.live, now)
+        made = max((job.created_at for job in jobs), default=None)
+        overdue = schedules.overdue(spec.schedule, spec.time_zone, planned.live, made, now)
     return Standing(
         conditions=said,
         next_schedule=coming,

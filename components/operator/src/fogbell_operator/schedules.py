@@ -49,10 +49,17 @@ def next_schedule(schedule: str, zone: str | None, now: datetime) -> Next:
     return at(found.astimezone(UTC))
 
 
-def overdue(schedule: str, zone: str | None, live: CronJob | None, now: datetime) -> timedelta:
+def overdue(
+    schedule: str,
+    zone: str | None,
+    live: CronJob | None,
+    last_made: datetime | None,
+    now: datetime,
+) -> timedelta:
     """For how long Kubernetes has not made the Job of the last time that ``schedule`` named.
 
-    Nothing for a CronJob that is not there, is suspended, or fires like that only since then.
+    Nothing for a CronJob that is not there, is suspended, or fires like that only since then; nor
+    where somebody has made a Job since: ``last_made`` is when the newest was.
     """
     if live is None or live.timing.suspend or live.effective_since is None:
         return timedelta(0)
@@ -60,8 +67,8 @@ def overdue(schedule: str, zone: str | None, live: CronJob | None, now: datetime
         due: datetime = _times(schedule, zone, now).get_prev(datetime)
     except (CroniterError, ValueError, KeyError, OSError):
         return timedelta(0)
-    made = live.last_schedule_time
-    if due <= live.effective_since or (made is not None and made >= due):
+    made = (live.effective_since, live.last_schedule_time, last_made)
+    if any(time is not None and time >= due for time in made):
         return timedelta(0)
     return now - due
 
