@@ -96,20 +96,18 @@ cluster-images: cluster
 cluster-down: $(VENV)/.cluster
 	$(BIN)/python -m tests.cluster.harness down
 
-# The tests of one folder come after each other; the two folders beside each other.
-BESIDE := --numprocesses 2 --dist loadgroup
-
 e2e: $(VENV)/.cluster
 	$(BIN)/fogbell servers install
 	$(BIN)/python -m tests.cluster.harness prepare
-	$(BIN)/pytest $(BESIDE) tests/live tests/cluster
+	$(BIN)/pytest tests/live tests/cluster
 
 PANELS := $(VENV)/panels
 
 dashboards: $(VENV)/.cluster $(VENV)/.bench
 	$(BIN)/fogbell servers install
 	$(BIN)/python -m tests.cluster.harness prepare
-	$(BIN)/pytest $(BESIDE) tests/live tests/cluster/test_monitoring.py --record-panels $(PANELS)
+	rm -rf $(PANELS)
+	$(BIN)/pytest tests/live tests/cluster/test_monitoring.py --record-panels $(PANELS)
 	$(BIN)/python -m monitoring.pictures $(PANELS)
 
 COMPILE := $(VENV)/lock/bin/uv pip compile --universal --generate-hashes --no-emit-index-url --quiet \

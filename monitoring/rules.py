@@ -17,20 +17,28 @@ from monitoring.pages import DOCS, markdown, write
 from monitoring.queries import hastened, matchers, placed, shorter
 
 DOCUMENT: Final = DOCS / "operations.md"
+_GROUPS: Final = {"fogbell": False, "fogbell-operator": True}
+"""Whether a group is the operator's."""
+
 RULES: Final = Path(__file__).parents[1] / "charts" / "fogbell" / "files" / "alerts.yaml"
 
 
 def rules(
-    here: Mapping[str, str], objective: Objective | None = None, *, factor: float = 1.0
+    here: Mapping[str, str],
+    objective: Objective | None = None,
+    *,
+    factor: float = 1.0,
+    operator: bool | None = None,
 ) -> dict[str, Any]:
     """The alerts of one installation, as a file of Prometheus' rules has them.
 
     ``here`` are the labels that its series have, and its alerts as well: of two installations,
     Alertmanager would take equal ones for one. Whoever cannot wait for hours takes a ``factor``:
-    every duration is as many times as short.
+    every duration is as many times as short. Only the ``operator``'s, or only all others: as the
+    chart leaves those out where there is none.
     """
     aim = objective or Objective()
-    document = _document(factor)
+    document = _document(factor, operator)
     for group in document["groups"]:
         for rule in group["rules"]:
             rule["expr"] = placed(aim.fill(rule["expr"]), matchers(here))
@@ -43,12 +51,12 @@ def text() -> str:
     return yaml.safe_dump(_document(), sort_keys=False, width=1_000)
 
 
-def _document(factor: float = 1.0) -> dict[str, Any]:
-    groups = {"fogbell": False, "fogbell-operator": True}
+def _document(factor: float = 1.0, operator: bool | None = None) -> dict[str, Any]:
     return {
         "groups": [
-            {"name": name, "rules": [_rule(a, factor) for a in ALERTS if a.operator == operator]}
-            for name, operator in groups.items()
+            {"name": name, "rules": [_rule(a, factor) for a in ALERTS if a.operator == own]}
+            for name, own in _GROUPS.items()
+            if operator in (None, own)
         ]
     }
 

@@ -21,12 +21,11 @@ CRDS = REPOSITORY / "k8s" / "crds"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test here waits for pods and for minutes to come round; all share one cluster."""
+    """A test here waits for pods and for minutes to come round."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.timeout(900))
-            item.add_marker(pytest.mark.xdist_group("cluster"))
 
 
 @pytest.fixture(scope="session")

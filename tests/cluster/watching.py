@@ -1,28 +1,20 @@
 """A Prometheus of this machine that finds and scrapes pods as Fogbell's monitors have it."""
 
-import asyncio
-import functools
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monitoring.alerts import ALERTS
-from monitoring.dashboards import Board
-from monitoring.recording import keep, record
-from monitoring.rules import rules
 from tests.cluster.accounts import granted
 from tests.cluster.harness import tools
 from tests.cluster.installation import RELEASE
 from tests.cluster.kube import Kube, Object, names, wait_until
 from tests.cluster.monitors import scrapes, selection
-from tests.live import witness
-from tests.live.witness import Witness
 from tests.support.prometheus import Sample, Watch
+from tests.support.watching import Witness
 
 FACTOR = 30
-"""Every duration of alerts is so many times as short: minutes are two seconds."""
+"""Every duration of alerts and panels is so many times as short: minutes are two seconds."""
 
 MONITORED = (
     "--set=metrics.podMonitor.enabled=true,metrics.podMonitor.interval=1s",
@@ -45,7 +37,6 @@ FINDS: list[Object] = [
 """What a Prometheus has to be allowed, and no more."""
 
 SCRAPED = {"intake", "worker", "retry", "operator", "campaign"}
-OF_OPERATOR = {alert.name for alert in ALERTS if alert.operator}
 
 
 def here(kube: Kube) -> dict[str, str]:
@@ -66,24 +57,6 @@ def watch(kube: Kube, directory: Path, document: Mapping[str, Any]) -> Watch:
     kubeconfig = granted(kube, "prometheus", FINDS, directory)
     found = [scrape for monitor in monitors(kube) for scrape in scrapes(monitor, kubeconfig)]
     return Watch(directory / "watch", document, found, program=tools.prometheus())
-
-
-def operators_rules(kube: Kube) -> dict[str, Any]:
-    """The operator's alerts, hastened by `FACTOR`; the others would take it for trouble."""
-    groups = rules(here(kube), factor=FACTOR)["groups"]
-    return {"groups": [group for group in groups if group["name"] == "fogbell-operator"]}
-
-
-def panels(kube: Kube) -> dict[str, str]:
-    """Each of the operator's expressions of each panel, by where it stands."""
-    return witness.panels(operator=True, here=here(kube))
-
-
-def keep_panels(kube: Kube, watching: Watch, board: Board, folder: Path) -> None:
-    """Keep what the panels of ``board`` have shown until now."""
-    asked = functools.partial(witness.asked, here=here(kube))
-    history = functools.partial(watching.history, until=time.time())
-    keep(record(board, asked, history), board, folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,29 +104,24 @@ def _selected(kube: Kube, monitor: Object) -> list[str]:
 class Bell:
     """What rings. With each look panels are looked at as well."""
 
-    watch: Watch
     witness: Witness
 
-    def rings(self, alert: str, campaign: str = "") -> bool:
-        """Whether ``alert`` has reached Alertmanager, for that Campaign if one is named."""
-        asyncio.run(self.witness.look())
-        wanted = {"alertname": alert, **({"campaign": campaign} if campaign else {})}
-        return any(wanted.items() <= labels.items() for labels in self.watch.ringing())
-
-    def has_never_rung(self, alert: str) -> None:
-        """Raises AssertionError where ``alert`` has, since Prometheus was started."""
-        fired = f'max_over_time(ALERTS{{alertname=~"{alert}",alertstate="firing"}}[1h])'
-        assert not self.watch.query(fired), f"{alert} has rung before its fault"
-
     def until_rings(self, alert: str, campaign: str = "", seconds: float = 90) -> None:
-        """Wait until it does."""
-        wait_until(f"{alert} {campaign}", lambda: self.rings(alert, campaign), seconds, self._state)
+        """Wait until ``alert`` has reached Alertmanager, for that Campaign if one is named."""
+        wait_until(
+            f"{alert} {campaign}", lambda: self._rings(alert, campaign), seconds, self._state
+        )
 
     def until_silent(self, alert: str, campaign: str = "", seconds: float = 90) -> None:
-        """Wait until it does not."""
+        """Wait until it does not ring, or does not any more."""
         what = f"the end of {alert} {campaign}"
-        wait_until(what, lambda: not self.rings(alert, campaign), seconds, self._state)
+        wait_until(what, lambda: not self._rings(alert, campaign), seconds, self._state)
+
+    def _rings(self, alert: str, campaign: str) -> bool:
+        self.witness.look()
+        return self.witness.rings(alert, **({"campaign": campaign} if campaign else {}))
 
     def _state(self) -> str:
-        campaigns = self.watch.query('{__name__=~"fogbell_(campaign|operator)_.+"}')
-        return f"{self.watch.ringing()}\n{campaigns}"
+        watch = self.witness.watch
+        campaigns = watch.query('{__name__=~"fogbell_(campaign|operator)_.+"}')
+        return f"{watch.ringing()}\n{campaigns}"

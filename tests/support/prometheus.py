@@ -132,10 +132,6 @@ class Watch:
         rung = self._bell.get("/api/v2/alerts").raise_for_status().json()
         return [alert["labels"] for alert in rung]
 
-    def alerts(self) -> set[str]:
-        """Their names."""
-        return {labels["alertname"] for labels in self.ringing()}
-
     def rules(self) -> dict[str, dict[str, str]]:
         """The health of each rule that is loaded (ok, err; unknown at first), by its group."""
         return {
