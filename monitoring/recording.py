@@ -43,8 +43,11 @@ def keep(recording: Recording, board: Board, folder: Path) -> None:
 
 
 def kept(board: Board, folder: Path) -> Recording:
-    """What was kept of ``board``. Raises FileNotFoundError."""
-    plain = json.loads(_file(board, folder).read_text())
+    """What was kept of ``board``. Raises ValueError where nothing was."""
+    file = _file(board, folder)
+    if not file.exists():
+        raise ValueError(f"expected {file}: nothing was recorded of the dashboard {board.title}")
+    plain = json.loads(file.read_text())
     return {
         title: [
             [Line(labels, tuple((at, value) for at, value in points)) for labels, points in lines]

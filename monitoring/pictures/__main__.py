@@ -12,11 +12,15 @@ PICTURES = DOCS / "dashboards"
 
 
 def main(folder: Path) -> None:
-    """Draw all four. Raises FileNotFoundError where one was not recorded."""
+    """Draw all four, or none. Raises ValueError where one was not recorded."""
+    recordings = {board.uid: kept(board, folder) for board in BOARDS}
     PICTURES.mkdir(exist_ok=True)
     for board in BOARDS:
-        draw(board, kept(board, folder), PICTURES / f"{board.uid}.png")
+        draw(board, recordings[board.uid], PICTURES / f"{board.uid}.png")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    try:
+        main(Path(sys.argv[1]))
+    except ValueError as error:
+        sys.exit(str(error))

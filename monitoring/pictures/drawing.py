@@ -95,7 +95,7 @@ def _answers(panel: Panel, recording: Recording, start: float, end: float) -> li
     """All lines of ``panel``, named, at each second from ``start`` to ``end``."""
     return [
         Answer(
-            legend(series.legend or panel.title, line.labels),
+            legend(series.legend, line.labels) or panel.title,
             line.labels,
             aligned(line, start, end),
         )

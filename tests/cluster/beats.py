@@ -26,7 +26,8 @@ class Beat:
 class Beats:
     """Follows the Jobs from now on: the CronJob keeps only the last few of them.
 
-    The API server ends a watch after half an hour at least; by then the tests have asked.
+    An API server ends a watch sooner or later: the harness's after two hours, others after half an
+    hour at least. By then the tests have asked.
     """
 
     _lines: "queue.Queue[str]"

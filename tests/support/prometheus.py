@@ -12,7 +12,7 @@ import httpx2
 import yaml
 from monitoring.recording import Line
 from monitoring.tools import prometheus
-from tests.cluster.harness.tools import built
+from tests.cluster.harness.tools import alertmanager
 
 from fogbell_local.processes import Component
 from fogbell_local.servers.ports import free_ports
@@ -20,9 +20,6 @@ from fogbell_local.servers.process import GuardedProcess
 
 HOST = "127.0.0.1"
 
-# Debian's looks for its templates where only an installed package has them.
-ALERTMANAGER = "github.com/prometheus/alertmanager/cmd/alertmanager"
-ALERTMANAGER_VERSION = "v0.27.0"
 START_SECONDS = 30.0
 EVERY = "1s"
 """How often it scrapes and judges."""
@@ -87,7 +84,7 @@ class Watch:
         (directory / "alertmanager.yaml").write_text(yaml.safe_dump(nobody))
         self._alertmanager = GuardedProcess(
             [
-                str(built("alertmanager", ALERTMANAGER, ALERTMANAGER_VERSION, "2 minutes", print)),
+                str(alertmanager()),
                 f"--config.file={directory / 'alertmanager.yaml'}",
                 f"--storage.path={directory / 'alertmanager'}",
                 f"--web.listen-address={HOST}:{self._alerts_port}",

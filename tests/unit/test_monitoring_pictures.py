@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from monitoring.dashboards import OVERVIEW
-from monitoring.dashboards.board import Unit
+from monitoring.dashboards import BOARDS, OVERVIEW
+from monitoring.dashboards.board import Board, Unit
+from monitoring.pictures.drawing import draw
 from monitoring.pictures.values import Answer, aligned, buckets, legend, shown
 from monitoring.recording import Line, keep, kept, record, span
 
@@ -55,6 +56,22 @@ def test_what_lies_between_bounds_adds_up_to_what_lies_below_the_last(counts: li
     found, between = buckets(answers[::-1])
     assert found == sorted(found)
     assert between == [[count, 0.0] for count in counts]
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)
+def test_every_board_is_drawn_with_lines_gaps_and_nothing(board: Board, tmp_path: Path) -> None:
+    def answer(asked: str) -> list[Line]:
+        points = ((10.0, 1.0), (11.0, math.nan), (14.0, 3.0))
+        bounds = ("0.5", "+Inf") if "le" in asked else ("1",)
+        return [Line({"le": le}, points) for le in bounds] if len(asked) % 3 else []
+
+    draw(board, record(board, str, answer), tmp_path / "board.png")
+    assert (tmp_path / "board.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_board_of_which_nothing_was_recorded_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=OVERVIEW.title):
+        kept(OVERVIEW, tmp_path)
 
 
 def test_a_recording_is_read_as_it_was_kept(tmp_path: Path) -> None:

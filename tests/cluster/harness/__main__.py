@@ -65,6 +65,7 @@ def prepare() -> None:
     tools.helm4()
     tools.gateway_api()
     tools.prometheus()
+    tools.alertmanager()
     tools.monitoring_api()
     images.service_archives()
     with tempfile.TemporaryDirectory() as folder:

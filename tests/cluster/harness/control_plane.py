@@ -65,6 +65,8 @@ def api_command(tools: Tools, certificates: Certificates) -> list[str | Path]:
         f"--service-cluster-ip-range={SERVICE_NETWORK}",
         "--authorization-mode=Node,RBAC",
         "--allow-privileged=true",
+        # It ends a watch after this many seconds, or later: no test lasts as long.
+        "--min-request-timeout=7200",
         f"--token-auth-file={file('tokens.csv')}",
         f"--client-ca-file={file('ca.crt')}",
         f"--tls-cert-file={file('api.crt')}",

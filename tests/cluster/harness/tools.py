@@ -10,6 +10,7 @@ from importlib.metadata import files
 from pathlib import Path
 
 from tests.cluster.harness.places import (
+    ALERTMANAGER_VERSION,
     COREDNS_VERSION,
     GATEWAY_API_VERSION,
     HARNESS,
@@ -76,6 +77,12 @@ def provide() -> Tools:
 def helm4() -> Path:
     """Helm 4, built once."""
     return built("helm", "helm.sh/helm/v4/cmd/helm", HELM4_VERSION, "2.5 minutes")
+
+
+def alertmanager() -> Path:
+    """Alertmanager. Debian's looks for its templates where only an installed package has them."""
+    module = "github.com/prometheus/alertmanager/cmd/alertmanager"
+    return built("alertmanager", module, ALERTMANAGER_VERSION, "2 minutes")
 
 
 def prometheus() -> Path:

@@ -168,7 +168,8 @@ class _Bounds:
         )
         self._taken = Gauge(
             "fogbell_send_slots_taken",
-            "Sends that are under way.",
+            "Slots that are taken: by a send that is under way, or that waits until MongoDB keeps"
+            " up with what was sent.",
             ["channel", "lane"],
             registry=registry,
         )
