@@ -116,7 +116,7 @@ async def _lacks(component: Component, prefix: str) -> bool:
 async def test_what_holds_sends_back_is_shown_beside_its_bound(ground: Ground) -> None:
     limited = {"FOGBELL_EMAIL__RATE_PER_SECOND": "50", "FOGBELL_TRANSACTIONAL__SLOTS": "2"}
     await asyncio.to_thread(ground.sink.restart, Behaviour(delay=0.5))
-    async with System(ground, retry=False, settings=limited) as system:
+    async with System(ground, settings=limited) as system:
         worker, lane = system.worker(0), ",channel=email,lane=transactional"
         # So many that both are taken for some seconds.
         post = await system.post(mail(*(f"ann{n}@example.org" for n in range(12))))
