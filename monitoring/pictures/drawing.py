@@ -27,6 +27,7 @@ HEADING: Final = 0.35
 HEIGHTS: Final = {Shape.NUMBER: 1.0}
 HEIGHT: Final = 2.2
 LEFT, RIGHT, TOP, BOTTOM = 0.55, 0.15, 0.3, 0.5
+BOTTOMS: Final = {Shape.NUMBER: 0.1}
 """What a panel keeps free around itself, for its title, the figures at its axes, and its legend."""
 MOST_NAMED: Final = 8
 """More names than this hide the lines."""
@@ -59,12 +60,13 @@ def draw(board: Board, recording: Recording, file: Path) -> None:
         top -= line.height
         for panel, left in _placed(line):
             wide = panel.width * WIDTH / COLUMNS
+            bottom = BOTTOMS.get(panel.shape, BOTTOM)
             axes = figure.add_axes(
                 (
                     (left + LEFT) / WIDTH,
-                    (top + BOTTOM) / height,
+                    (top + bottom) / height,
                     (wide - LEFT - RIGHT) / WIDTH,
-                    (line.height - TOP - BOTTOM) / height,
+                    (line.height - TOP - bottom) / height,
                 )
             )
             _panel(axes, panel, _answers(panel, recording, start, end))
@@ -133,7 +135,7 @@ def _finish(axes: Axes, panel: Panel, answers: list[Answer]) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: shown(value, panel.unit)))
     if 0 < len(answers) <= MOST_NAMED:
         style: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (-0.02, -0.12)}
-        axes.legend(ncols=panel.width // 2, fontsize=6, frameon=False, handlelength=1.2, **style)
+        axes.legend(ncols=panel.width // 3, fontsize=6, frameon=False, handlelength=1.2, **style)
 
 
 def _number(axes: Axes, panel: Panel, answers: list[Answer]) -> None:
@@ -143,9 +145,10 @@ def _number(axes: Axes, panel: Panel, answers: list[Answer]) -> None:
     style: dict[str, Any] = {"ha": "center", "va": "center", "transform": axes.transAxes}
     for number, (name, value) in enumerate(last):
         at, color = (number + 0.5) / len(last), _color(panel, value)
-        axes.text(at, 0.6, shown(value, panel.unit), fontsize=15, color=color, **style)
+        size = 15 if len(last) == 1 else 7
+        axes.text(at, 0.6, shown(value, panel.unit), fontsize=size, color=color, **style)
         if len(last) > 1:
-            axes.text(at, 0.1, name, fontsize=6, **style)
+            axes.text(at, 0.2, name, fontsize=6, **style)
 
 
 def _color(panel: Panel, value: float) -> str:

@@ -35,7 +35,7 @@ def shown(value: float, unit: Unit) -> str:
     if unit is Unit.YES_NO:
         return "yes" if value else "no"
     if unit is Unit.FROM_NOW:
-        return datetime.fromtimestamp(value / 1000, UTC).strftime("%H:%M:%S")
+        return datetime.fromtimestamp(value / 1000, UTC).strftime("%d %b %H:%M")
     if unit is Unit.SHARE:
         return f"{value * 100:.4g}%"
     if unit is Unit.SECONDS:

@@ -31,7 +31,7 @@ def test_a_legend_names_labels_and_leaves_out_those_that_are_not_there() -> None
         (14.4, Unit.TIMES, "14.4x"),
         (2e6, Unit.BYTES, "2MB"),
         (1.0, Unit.YES_NO, "yes"),
-        (3_661_000.0, Unit.FROM_NOW, "01:01:01"),
+        (3_661_000.0, Unit.FROM_NOW, "01 Jan 01:01"),
         (math.inf, Unit.SECONDS, "inf"),
         (math.nan, Unit.SECONDS, "no data"),
     ],
