@@ -4,6 +4,7 @@ import pytest
 from opentelemetry.trace import SpanKind, StatusCode
 from tests.support.spans import attributes, ids, parent_of, spans_kept
 
+from fogbell.telemetry import traces
 from fogbell_intake.tracing import incoming, name_span, request_span
 
 PARENT = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -25,13 +26,18 @@ def test_a_request_goes_on_with_the_trace_that_it_names() -> None:
     }
 
 
-def test_the_state_of_several_headers_is_one() -> None:
-    headers = [(b"tracestate", b"a=1"), (b"traceparent", PARENT), (b"tracestate", b"b=2")]
-    with spans_kept():
+def test_a_callers_tracestate_goes_nowhere() -> None:
+    headers = [(b"tracestate", b"a=1"), (b"traceparent", PARENT), (b"tracestate", b"nonsense")]
+    with spans_kept() as spans:
         found = incoming(headers)
+        with request_span({"method": "GET", "headers": headers}, "r"):
+            assert traces.injected().keys() == {"traceparent"}
     assert ids(found) == (TRACE, SPAN)
     assert found is not None
-    assert dict(found.trace_state) == {"a": "1", "b": "2"}
+    made = spans.one("GET")
+    assert made.context is not None
+    assert not found.trace_state
+    assert not made.context.trace_state
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,21 @@ async def test_drivers_are_heard_only_when_something_is_wrong() -> None:
     assert await logged(code) == ""
 
 
+STRANGE = """
+from opentelemetry.sdk.trace import TracerProvider
+from fogbell.telemetry import traces
+traces.use(TracerProvider().get_tracer("test"))
+for strange in ("00-nonsense-01", "x" * 9000, "00-" + "0" * 32 + "-" + "0" * 16 + "-01"):
+    assert traces.extracted({"traceparent": strange, "tracestate": "a" * 9000}) is None
+logging.getLogger("urllib3.connectionpool").debug("http://collector.private:4318")
+logging.getLogger("opentelemetry.exporter").debug("http://collector.private:4318")
+"""
+
+
+async def test_a_strangers_trace_and_each_export_are_told_of_nowhere() -> None:
+    assert await logged(STRANGE, level="debug") == ""
+
+
 async def test_the_console_form_is_masked_too() -> None:
     line = await logged("log.info('sent', to='ann@example.org')", form="console")
     assert "sent" in line

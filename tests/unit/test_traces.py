@@ -75,12 +75,12 @@ def test_a_span_without_a_lineage_is_a_child_or_none() -> None:
     assert parent_of(spans.one("child")) == ids(spans.one("parent").context)
 
 
-def test_what_is_injected_is_extracted_with_its_state() -> None:
+def test_what_is_injected_is_extracted_and_no_state_is() -> None:
     with spans_kept():
         given = traces.extracted({"traceparent": PARENT, "tracestate": "vendor=1"})
         with traces.span("here", Lineage(given)):
             headers = traces.injected()
-            assert headers["tracestate"] == "vendor=1"
+            assert headers.keys() == {"traceparent"}
             assert headers["traceparent"].startswith(PARENT[:36])
             found = traces.extracted(headers)
             assert ids(found) == ids(traces.origin())
@@ -168,6 +168,7 @@ def test_links_are_on_the_span() -> None:
             },
             True,
         ),
+        ({"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_HEADERS": "a=b, c=d==,"}, True),
     ],
 )
 def test_one_variable_turns_traces_on(environ: dict[str, str], expected: bool) -> None:
@@ -186,11 +187,39 @@ def test_one_variable_turns_traces_on(environ: dict[str, str], expected: bool) -
             "OTEL_EXPORTER_OTLP_PROTOCOL is wrong: expected 'http/protobuf', which collectors take"
             " at port 4318, not 'grpc'.",
         ),
+        (
+            {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_HEADERS": "a=b, s3cret"},
+            "OTEL_EXPORTER_OTLP_HEADERS is wrong: expected name=value, separated by commas.",
+        ),
+        (
+            {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_TRACES_HEADERS": "s3cret"},
+            "OTEL_EXPORTER_OTLP_TRACES_HEADERS is wrong: expected name=value, separated by commas.",
+        ),
     ],
 )
 def test_what_is_not_offered_is_refused(environ: dict[str, str], sentence: str) -> None:
     with pytest.raises(ValueError, match=f"^{sentence}$"):
         wanted(environ)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "10"),  # less than a batch
+        ("OTEL_BSP_SCHEDULE_DELAY", "0"),
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "-1"),
+    ],
+)
+def test_what_the_sdk_refuses_costs_the_traces_and_not_the_process(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    heard = CapturingLogger()
+    monkeypatch.setattr(exporting, "log", heard)
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp")
+    monkeypatch.setenv(variable, value)
+    with exporting.traced("test"):
+        assert not traces.are_on()
+    assert [call.args for call in heard.calls] == [("traces_not_begun",)]
 
 
 def test_a_collector_that_hangs_is_waited_for_only_so_long(

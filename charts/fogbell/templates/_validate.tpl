@@ -55,7 +55,14 @@
 {{- define "fogbell.validate.ports" -}}
 {{- if .Values.networkPolicy.enabled -}}
   {{- $policies := dict "mongodb.uri" "mongodb" "rabbitmq.uri" "rabbitmq" "email.url" "smtp" "traces.endpoint" "traces" -}}
-  {{- $given := dict "mongodb.uri" .Values.mongodb.uri "rabbitmq.uri" .Values.rabbitmq.uri "email.url" .Values.email.url "traces.endpoint" .Values.traces.endpoint -}}
+  {{- $given := dict "mongodb.uri" .Values.mongodb.uri "rabbitmq.uri" .Values.rabbitmq.uri "email.url" .Values.email.url -}}
+  {{- with .Values.traces -}}
+    {{- if .enabled -}}
+      {{- /* Most collectors listen at a port that their URL must name: one without is a mistake. */ -}}
+      {{- $default := ternary "443" "80" (hasPrefix "https://" .endpoint) -}}
+      {{- $_ := set $given "traces.endpoint" (regexReplaceAll "^(https?://([^/?:]+|\\[[^/?\\]]*\\]))([/?].*)?$" .endpoint (printf "${1}:%s${3}" $default)) -}}
+    {{- end -}}
+  {{- end -}}
   {{- range $where, $url := $given -}}
     {{- $allowed := list -}}
     {{- $policy := get $policies $where -}}

@@ -28,12 +28,8 @@ def incoming(headers: Iterable[tuple[bytes, bytes]]) -> SpanContext | None:
 
     What is wrong, or comes more than once, is ignored (W3C Trace Context, section 4.3).
     """
-    parents = [value for name, value in headers if name == b"traceparent"]
-    if len(parents) != 1:
-        return None
-    states = b",".join(value for name, value in headers if name == b"tracestate")
-    carrier = {"traceparent": parents[0].decode("latin-1")}
-    return traces.extracted(carrier | ({"tracestate": states.decode("latin-1")} if states else {}))
+    parents = [value.decode("latin-1") for name, value in headers if name == b"traceparent"]
+    return traces.extracted({"traceparent": parents[0]}) if len(parents) == 1 else None
 
 
 def name_span(span: Span, method: str, route: str, status: int | None) -> None:

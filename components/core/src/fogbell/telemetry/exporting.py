@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # `_provider` says why not always
 EXPORTER = "OTEL_TRACES_EXPORTER"
 DISABLED = "OTEL_SDK_DISABLED"
 PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+HEADERS = ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS")
 HTTP = "http/protobuf"
 
 FLUSH_SECONDS = 2.0
@@ -44,22 +45,40 @@ def wanted(environ: Mapping[str, str]) -> bool:
                 f"{name} is wrong: expected {HTTP!r}, which collectors take at port 4318,"
                 f" not {protocol!r}."
             )
+    _check_headers(environ)
     return True
+
+
+def _check_headers(environ: Mapping[str, str]) -> None:
+    """Raises ValueError, without the value: it may be a key. The SDK would log it and go on."""
+    for name in HEADERS:
+        items = environ.get(name, "").split(",")
+        if any(item.strip() and not item.partition("=")[1] for item in items):
+            raise ValueError(f"{name} is wrong: expected name=value, separated by commas.")
 
 
 @contextlib.contextmanager
 def traced(component: str) -> Iterator[None]:
     """Make and export spans until the block ends, if the environment asks for it."""
-    if not wanted(os.environ):
+    provider = _begun(component) if wanted(os.environ) else None
+    if provider is None:
         yield
         return
-    provider = _provider(component)
     traces.use(provider.get_tracer("fogbell", __version__))
     try:
         yield
     finally:
         traces.use(None)
         _shut_down(provider)
+
+
+def _begun(component: str) -> "TracerProvider | None":
+    """None where a variable holds what the SDK refuses: traces are not worth the process."""
+    try:
+        return _provider(component)
+    except ValueError as error:
+        log.error("traces_not_begun", reason=str(error))  # noqa: TRY400 - its stack says no more
+        return None
 
 
 def _provider(component: str) -> "TracerProvider":

@@ -33,8 +33,15 @@ _NEVER = frozenset(
 
 _DEEPEST = 8
 
-_QUIET = ("aio_pika", "aiormq", "httpcore2", "httpx2", "motor", "pymongo", "asyncio")
+_QUIET = (
+    *("aio_pika", "aiormq", "httpcore2", "httpx2", "motor", "pymongo", "asyncio"),
+    *("opentelemetry", "urllib3"),
+)
 """Their info and debug lines name hosts and URLs, or say nothing that our own do not."""
+
+_STRANGERS = ("opentelemetry.trace", "opentelemetry.util.re")
+"""They warn of each wrong ``traceparent``, which anybody can send, and quote headers, which may
+hold a key: only their errors are written."""
 
 Event = MutableMapping[str, Any]
 
@@ -76,6 +83,8 @@ def configure_logging(component: str, level: str, fmt: str) -> None:
     root.setLevel(level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    for name in _STRANGERS:
+        logging.getLogger(name).setLevel(max(logging.ERROR, root.level))
 
 
 # Made once: structlog's own renderer makes an encoder for each line.

@@ -34,7 +34,6 @@ OFF: Final = contextlib.nullcontext(INVALID_SPAN)
 """Stands for a span that is not made."""
 
 _W3C: Final = TraceContextTextMapPropagator()
-_HEADERS: Final = ("traceparent", "tracestate")
 
 _tracer: Tracer | None = None
 
@@ -119,19 +118,24 @@ def traceparent() -> str | None:
 
 
 def injected() -> dict[str, str]:
-    """The current span as W3C headers; nothing where there is none."""
+    """The current span as a ``traceparent`` header; nothing where there is none."""
     carrier: dict[str, str] = {}
     if _tracer is not None:
         _W3C.inject(carrier)
+    carrier.pop("tracestate", None)  # a sampler may write one
     return carrier
 
 
 def extracted(headers: Mapping[str, object]) -> SpanContext | None:
-    """Whom W3C headers name; None where they are missing or wrong, and while traces are off."""
-    if _tracer is None or "traceparent" not in headers:
+    """Whom a ``traceparent`` header names; None where it is missing or wrong, and while traces are
+    off.
+
+    ``tracestate`` is not looked at: it holds what a stranger likes, and each link would keep it.
+    """
+    header = headers.get("traceparent") if _tracer is not None else None
+    if not isinstance(header, str):
         return None
-    carrier = {name: value for name in _HEADERS if isinstance(value := headers.get(name), str)}
-    context = get_current_span(_W3C.extract(carrier)).get_span_context()
+    context = get_current_span(_W3C.extract({"traceparent": header})).get_span_context()
     return context if context.is_valid else None
 
 
