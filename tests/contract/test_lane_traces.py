@@ -28,8 +28,8 @@ async def test_messages_of_several_traces_are_claimed_in_one_that_is_linked_to_e
     with spans_kept() as spans:
         async with lane(db, ScriptedSender(), lane=Lane.TRANSACTIONAL) as running:
             handed = [
-                running.hand(first, origin=context(1)),
-                running.hand(second, origin=context(2)),
+                running.hand(first, published_in=context(1)),
+                running.hand(second, published_in=context(2)),
             ]
             await asyncio.gather(*(finished.wait() for finished in handed))
         claim = spans.one(CLAIM)
@@ -44,7 +44,7 @@ async def test_messages_of_one_trace_are_claimed_within_it(db: Database) -> None
     first, second = await _posted(db), await _posted(db)
     with spans_kept() as spans:
         async with lane(db, ScriptedSender(), lane=Lane.TRANSACTIONAL) as running:
-            handed = [running.hand(one, origin=context(1)) for one in (first, second)]
+            handed = [running.hand(one, published_in=context(1)) for one in (first, second)]
             await asyncio.gather(*(finished.wait() for finished in handed))
         assert parent_of(spans.one(CLAIM)) == (1, 1)
 
@@ -53,7 +53,7 @@ async def test_a_message_of_bulk_is_claimed_in_a_trace_of_its_own(db: Database) 
     ours = await _posted(db, Lane.BULK)
     with spans_kept() as spans:
         async with lane(db, ScriptedSender()) as running:
-            await running.hand(ours, origin=context(1)).wait()
+            await running.hand(ours, published_in=context(1)).wait()
         claim, deliver = spans.one(BULK), spans.one("deliver email")
         assert (parent_of(claim), links_of(claim)) == (None, {(1, 1)})
         assert parent_of(deliver) is None
@@ -74,7 +74,7 @@ async def test_nothing_is_kept_of_a_trace_that_its_caller_does_not_keep(db: Data
     ours = await posted(db, lane=Lane.TRANSACTIONAL)
     with spans_kept(ParentBased(ALWAYS_OFF)) as spans:
         async with lane(db, ScriptedSender(), lane=Lane.TRANSACTIONAL) as running:
-            await running.hand(ours, origin=context(1, sampled=False)).wait()
+            await running.hand(ours, published_in=context(1, sampled=False)).wait()
         assert spans.names == []
 
 

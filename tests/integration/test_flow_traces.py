@@ -20,8 +20,13 @@ from fogbell.model.status import Channel, Lane
 from fogbell_local.servers.ports import free_ports
 
 TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-PRIVATE = ("ann.private", "private.example", "private-recipient", "Private subject", "Private text")
-LATER = "451 4.2.0 ann.private@private.example later"
+ADDRESS = "ann.private@private.example"
+PRIVATE = (
+    *("private", "Private"),  # of recipients, addresses and content
+    *("/hooks/", "shop=1", "s3cret-token"),  # of a webhook's URL
+)
+LATER = f"451 4.2.0 {ADDRESS} later"
+NEVER = "550 5.1.1 gone.private@private.example is nobody here"
 Json = dict[str, Any]
 
 
@@ -56,9 +61,8 @@ async def _post(system: System, trace: str, body: Json) -> str:
     return str(accepted["id"])
 
 
-async def _private(system: System) -> Json:
+async def _private(system: System, address: str = ADDRESS) -> Json:
     """The body of a post to a recipient who must be in no span."""
-    address = "ann.private@private.example"
     await system.put_recipient("private-recipient", addresses={"email": address})
     return {
         "audience": {"recipients": [{"id": "private-recipient"}]},
@@ -231,18 +235,39 @@ async def test_log_lines_carry_the_trace_of_their_request(system: System) -> Non
 
 
 async def test_no_probe_is_traced_and_nothing_of_people_or_content_is_in_any_span(
-    system: System, collector: Collector
+    system: System, there: Outside, collector: Collector
 ) -> None:
-    """The last of these tests: it looks at what all before it have sent."""
+    await _told(system, collector, "5" * 32, await _private(system))
+    await _told(system, collector, "6" * 32, _hook(f"{there.well.url}&token=s3cret-token"))
+    there.relay_says({"RCPT": NEVER})
+    refused = await _private(system, "gone.private@private.example")
+    await _told(system, collector, "7" * 32, refused)
+    there.relay_says({})
+    assert (await collector.one("7" * 32, "send relay")).failed
     await system.client.get("/healthz")
     await system.client.get("/v1/recipients/private-recipient")
     await eventually(lambda: any(s.name == "GET /v1/recipients/{id}" for s in collector.spans))
     assert not any("healthz" in s.name or "readyz" in s.name for s in collector.spans)
     sent = b"".join(collector.bodies)
-    assert b"deliver email" in sent
     for word in PRIVATE:
         assert word.encode() not in sent
     assert b"@example.org" not in sent
+
+
+async def _told(system: System, collector: Collector, trace: str, body: Json) -> None:
+    """Post ``body``, and wait until all spans of its first try have come."""
+    await _post(system, trace, body)
+    (channel,) = body["channels"]
+    for name in ("render", f"deliver {channel}", "record"):
+        await collector.one(trace, name)
+
+
+def _hook(url: str) -> Json:
+    return {
+        "audience": {"addresses": [{"webhook": {"url": url}}]},
+        "channels": ["webhook"],
+        "content": {"webhook": {"type": "private.type", "data": {"text": "Private text"}}},
+    }
 
 
 @contextmanager

@@ -98,11 +98,11 @@ class Window:
         *,
         alone: bool,
         chunk: str | None,
-        origin: SpanContext | None = None,
+        published_in: SpanContext | None = None,
     ) -> tuple[Received, asyncio.Event]:
         self._events.append(asyncio.Event())
         tag, itself = len(self._events) - 1, cast("Any", self)
-        return Received(Ids(tuple(ids), alone, chunk), tag, itself, origin), self._events[-1]
+        return Received(Ids(tuple(ids), alone, chunk), tag, itself, published_in), self._events[-1]
 
     def finish(self, tag: int) -> None:
         assert not self._events[tag].is_set(), "a message is finished once"
@@ -113,7 +113,7 @@ class Window:
 class RunningLane:
     """A lane at work. ``hand`` gives it a message and returns what is set once it is finished.
 
-    ``origin`` is the span that published the message.
+    ``published_in`` is the span that published the message.
     """
 
     runner: LaneRunner
@@ -127,9 +127,11 @@ class RunningLane:
         *,
         alone: bool = False,
         chunk: str | None = None,
-        origin: SpanContext | None = None,
+        published_in: SpanContext | None = None,
     ) -> asyncio.Event:
-        message, finished = self.window.message(ids, alone=alone, chunk=chunk, origin=origin)
+        message, finished = self.window.message(
+            ids, alone=alone, chunk=chunk, published_in=published_in
+        )
         self.runner.receive(message)
         return finished
 

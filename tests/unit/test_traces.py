@@ -60,7 +60,7 @@ def test_links_are_bounded() -> None:
 def test_off_nothing_is_made_and_nothing_is_carried() -> None:
     with traces.span("a", Lineage()) as span, traces.gathered_span("b", [context(1)]) as other:
         assert span is other is traces.current() is INVALID_SPAN
-        assert (traces.origin(), traces.traceparent(), traces.injected()) == (None, None, {})
+        assert (traces.here(), traces.traceparent(), traces.injected()) == (None, None, {})
     assert traces.extracted({"traceparent": PARENT}) is None
     assert traces.stored(PARENT) is None
 
@@ -68,7 +68,7 @@ def test_off_nothing_is_made_and_nothing_is_carried() -> None:
 def test_a_span_without_a_lineage_is_a_child_or_none() -> None:
     with spans_kept() as spans:
         with traces.span("orphan"):
-            assert traces.origin() is None
+            assert traces.here() is None
         with traces.span("parent", Lineage()), traces.span("child"):
             pass
     assert spans.names == ["child", "parent"]
@@ -83,13 +83,13 @@ def test_what_is_injected_is_extracted_and_no_state_is() -> None:
             assert headers.keys() == {"traceparent"}
             assert headers["traceparent"].startswith(PARENT[:36])
             found = traces.extracted(headers)
-            assert ids(found) == ids(traces.origin())
+            assert ids(found) == ids(traces.here())
             assert traces.traceparent() == headers["traceparent"]
 
 
 def test_only_what_is_sampled_is_stored() -> None:
     with spans_kept(ParentBased(ALWAYS_OFF)), traces.span("here", Lineage()):
-        assert traces.origin() is not None
+        assert traces.here() is not None
         assert traces.traceparent() is None
         carried = traces.extracted(traces.injected())
         assert carried is not None

@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import signal
+from contextlib import AbstractContextManager
 from datetime import timedelta
 
 import structlog
+from opentelemetry.trace import Span
 
 from fogbell.campaigns import spec_fault
 from fogbell.connections import Connections
@@ -31,7 +33,7 @@ async def perform(settings: CampaignSettings) -> int:
     """Make the run that ``settings`` name; returns the exit status and leaves a summary."""
     told = settings.campaign
     run = Run(told.spec, told.namespace, told.name, told.uid, _firing(told), told.cluster)
-    with traces.span("run", Lineage(), attributes=_named(run)) as span:
+    with _span(run) as span:
         summary = _unasked(run, told) or await _made(settings, run)
         span.set_attribute("fogbell.outcome", summary.outcome.value)
         if summary.outcome is Outcome.FAILED:
@@ -42,11 +44,14 @@ async def perform(settings: CampaignSettings) -> int:
     return summary.exit_status
 
 
-def _named(run: Run) -> traces.Attributes:
-    return {
+def _span(run: Run) -> AbstractContextManager[Span]:
+    if not traces.are_on():
+        return traces.OFF
+    attributes = {
         "fogbell.notification": str(run.id),
         "fogbell.campaign": f"{run.namespace}/{run.name}",
     }
+    return traces.span("run", Lineage(), attributes=attributes)
 
 
 def _unasked(run: Run, told: CampaignGroup) -> Summary | None:

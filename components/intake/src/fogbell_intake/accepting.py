@@ -9,13 +9,14 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Coroutine, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
 import structlog
-from opentelemetry.trace import SpanContext
+from opentelemetry.trace import Span, SpanContext
 
 from fogbell.broker import Publisher
 from fogbell.expansion.storing import publish_new
@@ -72,7 +73,7 @@ class _Waiting:
     post: Accept
     keyed: bool
     done: "asyncio.Future[Accepted]"
-    origin: SpanContext | None
+    requested_in: SpanContext | None
     twins: list["_Waiting"] = field(default_factory=list)
 
     @property
@@ -134,7 +135,7 @@ class Accepter:
         if len(self._waiting) >= MOST_WAITING:
             raise StoreUnavailableError("too many posts wait for MongoDB")
         done: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(post, keyed, done, traces.origin()))
+        self._waiting.append(_Waiting(post, keyed, done, traces.here()))
         self._wake.set()
         return await done
 
@@ -163,7 +164,10 @@ class Accepter:
     async def _commit_next(self) -> None:
         group = self._take()
         try:
-            await self._commit(group)
+            # Its publishing takes the span along: it is in the trace of a lone post, and linked to
+            # those of several.
+            with _span(group):
+                await self._commit(group)
         except StoreUnavailableError as error:
             # The next groups would only find out the same, ten seconds each.
             gone, self._waiting = self._waiting, []
@@ -187,13 +191,6 @@ class Accepter:
         return _merged(taken)
 
     async def _commit(self, group: list[_Waiting]) -> None:
-        posts = {"fogbell.posts": len(group)}
-        # Its publishing takes the span along: it is in the trace of a lone post, and linked to
-        # those of several.
-        with traces.gathered_span("commit", (w.origin for w in group), attributes=posts):
-            await self._commit_fresh(group)
-
-    async def _commit_fresh(self, group: list[_Waiting]) -> None:
         fresh = await self._answer_known(group)
         if not fresh:
             return
@@ -262,6 +259,14 @@ class Accepter:
             *(self._publisher.publish_expansion(i) for i in to_expand),
         ]
         await together(publishes)
+
+
+def _span(group: Sequence[_Waiting]) -> AbstractContextManager[Span]:
+    if not traces.are_on():
+        return traces.OFF
+    posts = [post for waiting in group for post in (waiting, *waiting.twins)]
+    origins = (post.requested_in for post in posts)
+    return traces.gathered_span("commit", origins, attributes={"fogbell.posts": len(group)})
 
 
 def _expands_now(notification: Notification) -> bool:

@@ -212,7 +212,7 @@ class LaneRunner:
 
     async def _claimed(self, batch: Batch) -> tuple[Lease, Loaded]:
         with claim_span(batch.messages, len(batch.ids), self._settings) as span:
-            batch.claim = traces.origin()
+            batch.claim = traces.here()
             lease = await self._leases.take(batch.ids, alone=batch.alone, chunk=batch.chunk)
             span.set_attribute("fogbell.claimed", len(lease.claimed))
             return lease, await self._loaded(lease.claimed) if lease.claimed else Loaded()

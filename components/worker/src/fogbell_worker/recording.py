@@ -26,6 +26,7 @@ from fogbell.store import notifications, records
 from fogbell.store.database import Database, StoreUnavailableError
 from fogbell.store.notifications import Ending
 from fogbell.store.records import Record, Recorded
+from fogbell.telemetry import traces
 
 log = structlog.get_logger(__name__)
 
@@ -49,18 +50,23 @@ class Observer(Protocol):
         """``record`` found its claim gone and changed nothing."""
 
 
+def _context() -> contextvars.Context | None:
+    return contextvars.copy_context() if traces.are_on() else None
+
+
 @dataclass(slots=True)
 class _Entry:
     """What is to be recorded: what came of a send, to be judged, or a verdict reached without.
 
-    ``within`` is where it was handed over: what is logged of it belongs to the span of its send.
+    ``within`` is where it was handed over, while traces are on: what is logged of it belongs to the
+    span of its send.
     """
 
     delivery: Claimed
     sent: Attempt | Deferred | None
     verdict: Verdict | None
     done: "asyncio.Future[bool]"
-    within: contextvars.Context = field(default_factory=contextvars.copy_context)
+    within: contextvars.Context | None = field(default_factory=_context)
 
     @property
     def attempt(self) -> Attempt | None:
@@ -181,7 +187,10 @@ class Recorder:
                 break
         now = self._db.clock.now()
         for entry, record in zip(entries, judged, strict=True):
-            entry.within.run(self._tell, record, outcome, now)
+            if entry.within is None:
+                self._tell(record, outcome, now)
+            else:
+                entry.within.run(self._tell, record, outcome, now)
         for entry in entries:
             if not entry.done.done():
                 entry.done.set_result(True)

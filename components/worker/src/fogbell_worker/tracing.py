@@ -24,7 +24,7 @@ def claim_span(
     """
     if not traces.are_on():
         return traces.OFF
-    origins = [message.origin for message in messages]
+    origins = [message.published_in for message in messages]
     lineage = linked(*origins) if settings.lane is Lane.BULK else gathered(origins)
     attributes: traces.Attributes = {
         "messaging.system": "rabbitmq",

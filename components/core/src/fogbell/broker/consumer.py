@@ -58,13 +58,13 @@ class _Session:
 class Received:
     """One message: ids to work on, to be finished exactly once.
 
-    ``origin`` is the span in which it was published, where that is traced.
+    ``published_in`` is the span in which it was published, where that is traced.
     """
 
     ids: Ids
     _tag: int
     _session: _Session
-    origin: SpanContext | None = None
+    published_in: SpanContext | None = None
 
     def finish(self) -> None:
         """Everything in it is recorded (or dropped with reason): acknowledge."""

@@ -205,7 +205,7 @@ def _span(notification: Notification) -> AbstractContextManager[Span]:
     if not traces.are_on():
         return traces.OFF
     posted = linked(traces.stored(notification.traceparent))
-    lineage = Lineage(traces.origin(), posted.links)
+    lineage = Lineage(traces.here(), posted.links)
     attributes = {"fogbell.notification": str(notification.id)}
     return traces.span("expand", lineage, attributes=attributes)
 

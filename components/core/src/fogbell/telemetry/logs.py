@@ -105,7 +105,7 @@ class _Writer(structlog.WriteLogger):
 
 def trace_ids(_logger: object, _method: str, event: Event) -> Event:
     """Say within which span a line was written, in hexadecimal digits as traces show them."""
-    here = traces.origin()
+    here = traces.here()
     if here is not None:
         event["trace_id"] = format(here.trace_id, "032x")
         event["span_id"] = format(here.span_id, "016x")

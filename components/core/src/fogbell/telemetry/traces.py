@@ -64,10 +64,10 @@ def span(
     if _tracer is None:
         return OFF
     if lineage is None:
-        here = origin()
-        if here is None:
+        parent = here()
+        if parent is None:
             return OFF
-        lineage = Lineage(here)
+        lineage = Lineage(parent)
     links = [Link(context) for context in lineage.links]
     return _current(_tracer.start_span(name, _context(lineage.parent), kind, attributes, links))
 
@@ -87,13 +87,13 @@ def gathered_span(
 
 def begun(name: str) -> Span:
     """A child of the current span, to be ended by whoever asked for it."""
-    return INVALID_SPAN if _tracer is None or origin() is None else _tracer.start_span(name)
+    return INVALID_SPAN if _tracer is None or here() is None else _tracer.start_span(name)
 
 
-def failed(ended: Span, error_type: str) -> None:
+def failed(span: Span, error_type: str) -> None:
     """Mark a span as failed; ``error_type`` is a word for the reason."""
-    ended.set_status(StatusCode.ERROR)
-    ended.set_attribute("error.type", error_type)
+    span.set_status(StatusCode.ERROR)
+    span.set_attribute("error.type", error_type)
 
 
 def current() -> Span:
@@ -101,7 +101,7 @@ def current() -> Span:
     return INVALID_SPAN if _tracer is None else get_current_span()
 
 
-def origin() -> SpanContext | None:
+def here() -> SpanContext | None:
     """The current span, for others to be children of or linked to; None where there is none."""
     if _tracer is None:
         return None
@@ -113,8 +113,8 @@ def traceparent() -> str | None:
     """The current span as a W3C ``traceparent``, where it is sampled: to be stored, for those who
     come later.
     """
-    here = origin()
-    return injected()["traceparent"] if here and here.trace_flags.sampled else None
+    known = here()
+    return injected()["traceparent"] if known and known.trace_flags.sampled else None
 
 
 def injected() -> dict[str, str]:

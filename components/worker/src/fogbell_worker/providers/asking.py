@@ -84,6 +84,8 @@ async def close(route: Route) -> None:
 
 
 async def _traced_reply(route: Route, message: Rendered) -> Reply:
+    if not traces.are_on():
+        return await _reply(route, message)
     provider = {"fogbell.provider": route.name}
     with traces.span(f"send {route.name}", kind=SpanKind.CLIENT, attributes=provider) as span:
         reply = await _reply(route, message)
