@@ -116,7 +116,9 @@ def test_traces_are_on_where_they_are_asked_for_and_spans_are_made(values: str) 
 def test_a_span_says_of_which_pod_it_is_and_a_share_of_traces_is_kept() -> None:
     (pod,) = pods_of(render("everything"), "campaign")
     told = whole_environment(render("everything"), pod)
-    assert told["OTEL_RESOURCE_ATTRIBUTES"].endswith(",k8s.pod.name=$(POD_NAME)")
+    first, *_, last = told["OTEL_RESOURCE_ATTRIBUTES"].split(",")
+    assert first == "deployment.environment.name=blue%2C%20%24%28A%29"
+    assert last == "k8s.pod.name=$(POD_NAME)"
     # Kubernetes fills in only what stands before.
     names = list(told)
     assert names.index("POD_NAME") < names.index("OTEL_RESOURCE_ATTRIBUTES")

@@ -3,11 +3,15 @@
 import asyncio
 
 import pytest
+import structlog
 from tests.support.profiling import profiled
+from tests.support.spans import spans_kept
 
 from fogbell.model.recipient import Recipient
 from fogbell.store import recipients
 from fogbell.store.database import Database, StoreUnavailableError
+from fogbell.telemetry import traces
+from fogbell.telemetry.lineage import Lineage
 from fogbell_intake import directory
 from fogbell_intake.directory import Directory
 from fogbell_local.servers import MongoServer
@@ -22,6 +26,25 @@ async def test_a_lone_post_is_told_who_exists(db: Database) -> None:
     found = await Directory(db).read(["ann", "eve"])
     assert found["ann"].id == "ann"
     assert "eve" not in found
+
+
+async def test_a_lookup_for_several_is_of_no_single_request(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = list[object]()
+
+    async def read_many(*_: object) -> dict[str, Recipient]:
+        seen.append((structlog.contextvars.get_contextvars(), traces.here()))
+        return {}
+
+    monkeypatch.setattr(recipients, "read_many", read_many)
+    with (
+        spans_kept(),
+        structlog.contextvars.bound_contextvars(request_id="first"),
+        traces.span("first", Lineage()),
+    ):
+        await Directory(db).read(["ann"])
+    assert seen == [({}, None)]
 
 
 async def test_posts_that_come_together_share_a_lookup(db: Database) -> None:

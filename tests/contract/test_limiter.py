@@ -8,12 +8,15 @@ from time import monotonic
 
 import pytest
 from tests.support.profiling import profiled
+from tests.support.spans import spans_kept
 from tests.support.waiting import eventually
 
 from fogbell.limiting import Limiter, limiter
-from fogbell.model.rate_limit import SLOTS, Ask, Budget
+from fogbell.model.rate_limit import SLOTS, Ask, Budget, Granted
 from fogbell.store import rate_limits
 from fogbell.store.database import Database, StoreUnavailableError
+from fogbell.telemetry import traces
+from fogbell.telemetry.lineage import Lineage
 from fogbell_local.servers import MongoServer
 
 Times = list[float]
@@ -50,6 +53,22 @@ def _most_within(given: Times, window: float) -> int:
 @pytest.fixture
 def lone(db: Database) -> Callable[[int, float], Limiter]:
     return lambda limit, window: Limiter(db, "lone", limit, window)
+
+
+async def test_a_call_for_several_takers_is_in_the_span_of_none(
+    lone: Callable[[int, float], Limiter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = list[object]()
+    take = rate_limits.take
+
+    async def heard(db: Database, budget: Budget, ask: Ask) -> Granted:
+        seen.append(traces.here())
+        return await take(db, budget, ask)
+
+    monkeypatch.setattr(rate_limits, "take", heard)
+    with spans_kept(), traces.span("first", Lineage()):
+        assert await lone(5, 1.0).acquire(timeout=5)
+    assert seen == [None]
 
 
 async def test_many_takers_in_three_replicas_never_exceed_the_limit_and_use_it_up(

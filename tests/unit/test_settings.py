@@ -4,6 +4,7 @@ import pytest
 from pydantic import Field, ValidationError
 
 from fogbell.settings import Group, Settings, load
+from fogbell_operator.settings import OperatorComponentSettings
 
 MONGODB = "mongodb://user:s3cr3t@localhost/?replicaSet=rs0"
 RABBITMQ = "amqp://user:s3cr3t@localhost/"
@@ -154,6 +155,17 @@ def test_the_retry_and_retention_groups_describe_policies(monkeypatch: pytest.Mo
     assert settings.retry.policy().attempts == 3
     assert settings.retry.policy().max_age == 72 * 3600
     assert settings.retention.retention().deliveries.total_seconds() == 1.5 * 86_400
+
+
+def test_what_makes_no_spans_is_told_nothing_by_the_variables_for_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Spanless(Component):
+        makes_spans = False
+
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "zipkin")
+    assert load(Spanless).mongodb.database == "fogbell"
+    assert not OperatorComponentSettings.makes_spans
 
 
 def test_an_exporter_of_traces_that_is_not_offered_is_refused_with_the_settings(

@@ -1,7 +1,7 @@
 """To which trace a try of a delivery belongs."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from fogbell.model.outcome import Deferred, Outcome, Reply
 from fogbell.model.status import Channel, Lane
 from fogbell.telemetry import traces
 from fogbell.telemetry.lineage import Lineage
-from fogbell_worker.tracing import placed, tell_reply, tell_sent
+from fogbell_worker.tracing import SAME_TRACE, placed, tell_reply, tell_sent
 
 FIRST = Claimed(
     id=UUID(int=1),
@@ -26,11 +26,13 @@ FIRST = Claimed(
     created_at=datetime(2026, 5, 1, tzinfo=UTC),
 )
 POSTED, CLAIM = context(1), context(2)
+SOON = FIRST.created_at + timedelta(seconds=1)
 
 
 def test_the_first_try_belongs_to_the_trace_of_the_post_and_is_linked_to_its_claim() -> None:
-    assert placed(FIRST, POSTED, CLAIM) == Lineage(POSTED, (CLAIM,))
-    assert placed(FIRST, POSTED, None) == Lineage(POSTED)
+    for now in (SOON, FIRST.created_at + SAME_TRACE):
+        assert placed(FIRST, POSTED, CLAIM, now) == Lineage(POSTED, (CLAIM,))
+    assert placed(FIRST, POSTED, None, SOON) == Lineage(POSTED)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +40,13 @@ def test_the_first_try_belongs_to_the_trace_of_the_post_and_is_linked_to_its_cla
     [{"attempt_count": 1}, {"lost_leases": 1}, {"replays": 1}, {"lane": Lane.BULK}],
 )
 def test_a_later_try_and_any_of_bulk_is_a_trace_of_its_own(changed: dict[str, Any]) -> None:
-    assert placed(replace(FIRST, **changed), POSTED, CLAIM) == Lineage(None, (POSTED, CLAIM))
+    later = replace(FIRST, **changed)
+    assert placed(later, POSTED, CLAIM, SOON) == Lineage(None, (POSTED, CLAIM))
+
+
+def test_a_first_try_that_had_to_wait_is_a_trace_of_its_own() -> None:
+    late = FIRST.created_at + SAME_TRACE + timedelta(milliseconds=1)
+    assert placed(FIRST, POSTED, CLAIM, late) == Lineage(None, (POSTED, CLAIM))
 
 
 def test_a_refusal_fails_its_span_and_is_never_told_in_the_providers_words() -> None:

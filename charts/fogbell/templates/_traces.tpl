@@ -10,6 +10,14 @@
   valueFrom:
     fieldRef: {fieldPath: metadata.name}
 - name: OTEL_RESOURCE_ATTRIBUTES
-  value: k8s.namespace.name={{ .root.Release.Namespace }},k8s.pod.name=$(POD_NAME)
+  value: {{ include "fogbell.resourceAttributes" .root | quote }}
 {{- end -}}
+{{- end -}}
+
+{{/* name=value, separated by commas, with values percent-encoded; what stands last counts. */}}
+{{- define "fogbell.resourceAttributes" -}}
+{{- range $name, $value := .Values.traces.attributes -}}
+{{ $name }}={{ urlquery $value | replace "+" "%20" }},
+{{- end -}}
+k8s.namespace.name={{ .Release.Namespace }},k8s.pod.name=$(POD_NAME)
 {{- end -}}

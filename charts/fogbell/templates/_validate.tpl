@@ -94,7 +94,7 @@
   {{- $seen := $own -}}
   {{- range $variables -}}
     {{- if has .name $own -}}
-      {{- fail (printf "%s: the chart sets %s itself, from mongodb, rabbitmq or traces: set it there" $where .name) -}}
+      {{- fail (printf "%s: the chart sets %s itself, from mongodb, rabbitmq or traces: set it there, or leave it out" $where .name) -}}
     {{- end -}}
     {{- if has .name $seen -}}
       {{- fail (printf "%s: %s stands there twice" $where .name) -}}

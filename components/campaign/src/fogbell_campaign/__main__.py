@@ -18,8 +18,8 @@ def main() -> None:
     """
     settings = load(CampaignSettings, job=True)
     configure_logging("campaign", settings.log.level, settings.log.format)
-    spare_the_collector()
     with traced("campaign"):
+        spare_the_collector()
         sys.exit(uvloop.run(perform(settings)))
 
 

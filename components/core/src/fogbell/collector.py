@@ -13,9 +13,9 @@ one look waits for 200,000 objects."""
 def spare_the_collector() -> None:
     """Leave what is loaded by now out of every collection, and collect less often.
 
-    To be called once all is imported. With Python's defaults (every 700 objects, and the whole heap
-    again and again) a fifth of what a post or a delivery cost went into looks for cycles. What they
-    leave behind in cycles is small, and can wait.
+    To be called once all is imported, what makes spans included. With Python's defaults (every 700
+    objects, and the whole heap again and again) a fifth of what a post or a delivery cost went into
+    looks for cycles. What they leave behind in cycles is small, and can wait.
     """
     gc.collect()
     gc.freeze()

@@ -9,7 +9,7 @@ import os
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -189,6 +189,9 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
+    makes_spans: ClassVar[bool] = True
+    """Whether the component has spans; else the variables for traces say nothing to it."""
+
     mongodb: MongoSettings
     rabbitmq: RabbitSettings
     protocol: ProtocolSettings = ProtocolSettings()
@@ -200,7 +203,8 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _traces_can_be_exported(self) -> Self:
         """Refuse what OpenTelemetry's own variables ask for and is not offered."""
-        exporting.wanted(os.environ)
+        if self.makes_spans:
+            exporting.wanted(os.environ)
         return self
 
     @model_validator(mode="before")

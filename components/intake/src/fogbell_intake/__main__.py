@@ -28,8 +28,8 @@ def main() -> None:
         begin_stop=lambda: begin_stop(app),
         ready_file=arguments.ready_file,
     )
-    spare_the_collector()
     with traced("intake"):
+        spare_the_collector()
         server.run()
 
 

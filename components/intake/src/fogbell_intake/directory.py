@@ -6,6 +6,7 @@ threads and back.
 """
 
 import asyncio
+import contextvars
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -41,8 +42,9 @@ class Directory:
         waiting = _Waiting(ids, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         if self._reader is None:
-            # A task of its own: whoever came first may go away, and the others still wait.
-            self._reader = asyncio.create_task(self._read_all())
+            # A task of its own: whoever came first may go away, and the others still wait. In no
+            # context: what it logs is of no single request.
+            self._reader = asyncio.create_task(self._read_all(), context=contextvars.Context())
         return await waiting.found
 
     @property

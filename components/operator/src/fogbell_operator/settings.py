@@ -1,7 +1,7 @@
 """What the operator is told besides what every component is."""
 
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -45,6 +45,8 @@ class RunnerSettings(Group):
 
 class OperatorComponentSettings(Settings):
     """All of the operator's settings."""
+
+    makes_spans: ClassVar[bool] = False
 
     operator: OperatorSettings = OperatorSettings()
     runner: RunnerSettings

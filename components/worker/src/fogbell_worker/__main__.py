@@ -14,8 +14,8 @@ def main() -> None:
     """Run the worker; exits 2 on wrong settings."""
     settings = load(WorkerSettings)
     configure_logging("worker", settings.log.level, settings.log.format)
-    spare_the_collector()
     with traced("worker"):
+        spare_the_collector()
         uvloop.run(_run(settings))
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
 
 from opentelemetry.trace import Span, SpanContext, SpanKind
 
@@ -14,6 +15,10 @@ from fogbell.telemetry import traces
 from fogbell.telemetry.lineage import Lineage, gathered, linked
 from fogbell_worker.lane_settings import LaneSettings
 from fogbell_worker.sending import Work
+
+SAME_TRACE = timedelta(minutes=1)
+"""How long after its post a first try is part of the post's trace: backends take a trace that has
+been still for that long as complete."""
 
 
 def claim_span(
@@ -54,17 +59,22 @@ def deliver_span(work: Work, claim: SpanContext | None) -> AbstractContextManage
         "fogbell.lane": delivery.lane.value,
         "fogbell.attempt": delivery.attempt_count + 1,
     }
-    lineage = placed(delivery, posted, claim)
+    lineage = placed(delivery, posted, claim, datetime.now(UTC))
     return traces.span(f"deliver {delivery.channel.value}", lineage, attributes=attributes)
 
 
-def placed(delivery: Claimed, posted: SpanContext, claim: SpanContext | None) -> Lineage:
+def placed(
+    delivery: Claimed, posted: SpanContext, claim: SpanContext | None, now: datetime
+) -> Lineage:
     """Where the span of a try belongs: the first of a transactional delivery to the trace in which
     its notification was ``posted``. Every other is a trace of its own: a later one may come days
     after the post, and bulk has a million of them.
+
+    A scheduled post is first tried days later, too; and what is put back untried, since a limit or
+    a provider makes it wait, has no attempt that counts, however often that goes on.
     """
     tried = delivery.attempt_count or delivery.lost_leases or delivery.replays
-    if tried or delivery.lane is Lane.BULK:
+    if tried or delivery.lane is Lane.BULK or now - delivery.since > SAME_TRACE:
         return linked(posted, claim)
     return Lineage(posted, linked(claim).links)
 

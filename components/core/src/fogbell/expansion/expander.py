@@ -200,7 +200,7 @@ class Expander:
 
 def _span(notification: Notification) -> AbstractContextManager[Span]:
     """Of a campaign's run it is a part. Else it is a trace of its own, which is linked to the post:
-    it has a span for each message, and may come days later.
+    it may come days later, and take hours.
     """
     if not traces.are_on():
         return traces.OFF

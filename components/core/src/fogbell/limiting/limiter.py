@@ -1,6 +1,7 @@
 """Waits for, or asks for, room in a rate limit that many processes share."""
 
 import asyncio
+import contextvars
 import itertools
 from collections import deque
 from dataclasses import dataclass
@@ -112,7 +113,8 @@ class Limiter:
         taker = _Taker(n, patient, asyncio.get_running_loop().create_future())
         self._takers.append(taker)
         if self._caller is None:
-            self._caller = asyncio.create_task(self._serve())
+            # In no context: it serves others too, and is no part of the first one's span.
+            self._caller = asyncio.create_task(self._serve(), context=contextvars.Context())
         return taker
 
     def _leave(self, taker: _Taker) -> None:
