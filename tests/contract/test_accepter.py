@@ -1,54 +1,25 @@
 """Group commit against a real MongoDB: every post stored whole and once, and its workers woken."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
 from uuid import uuid4
 
 import pytest
+from tests.support.accepters import accepting_for, new_post
 from tests.support.broker import publishing, queues_of, waiting_in
-from tests.support.deliveries import GRACE, new_delivery
-from tests.support.notifications import new_notification
 from tests.support.profiling import profiled
 from tests.support.transactions import held
 from tests.support.waiting import eventually
 
-from fogbell.broker import Publisher, Topology
-from fogbell.identity import notification_id
+from fogbell.broker import Topology
 from fogbell.model.notification import Audience
 from fogbell.model.status import Channel, Lane, NotificationStatus
 from fogbell.store import notifications
 from fogbell.store.database import Database, StoreUnavailableError
 from fogbell.store.notifications import Accept, accept_document
 from fogbell_intake import accepting
-from fogbell_intake.accepting import Accepted, Accepter, Coming, request_hash
+from fogbell_intake.accepting import Accepted, Accepter, request_hash
 from fogbell_local.servers import MongoServer
-
-TOPOLOGY = Topology("nowhere.")
-
-
-@contextlib.asynccontextmanager
-async def accepting_for(
-    db: Database, publisher: Publisher | None = None, coming: Coming | None = None
-) -> AsyncIterator[Accepter]:
-    """An accepter; without ``publisher`` every publish fails, which no post may notice."""
-    unconnected = Publisher("amqp://127.0.0.1:1/", TOPOLOGY, name="t", count=lambda *_: None)
-    accepter = Accepter(db, publisher or unconnected, GRACE, coming)
-    yield accepter
-    await accepter.close()
-
-
-def _post(db: Database, people: int = 1, **fields: Any) -> Accept:
-    """A post to ``people``; ``key`` derives its id, ``body`` its hash."""
-    key, body = fields.pop("key", None), fields.pop("body", "the same")
-    made = {"created_at": db.clock.now(), "request_hash": request_hash({"body": body})} | fields
-    if key is not None:
-        made["id"] = notification_id("shop", key)
-    run = new_notification(**({"expanded_at": made["created_at"], "expected": people} | made))
-    new = [new_delivery(run.id, f"r{n}", lane=run.lane) for n in range(people)]
-    return Accept(run, new, db.clock.now(), NotificationStatus.SENDING)
 
 
 async def _all(accepter: Accepter, posts: list[Accept], *, keyed: bool = False) -> list[Accepted]:
@@ -63,7 +34,7 @@ async def _stored(db: Database) -> tuple[int, int]:
 
 
 async def test_a_lone_post_is_stored_with_its_deliveries_when_it_is_answered(db: Database) -> None:
-    post = _post(db, people=3)
+    post = new_post(db, people=3)
     async with accepting_for(db) as accepter:
         answer = await accepter.accept(post, keyed=False)
         assert await _stored(db) == (1, 3)
@@ -72,7 +43,7 @@ async def test_a_lone_post_is_stored_with_its_deliveries_when_it_is_answered(db:
 
 
 async def test_posts_that_come_during_a_commit_are_committed_together(db: Database) -> None:
-    posts = [_post(db, people=2) for _ in range(100)]
+    posts = [new_post(db, people=2) for _ in range(100)]
     async with accepting_for(db) as accepter, profiled(db, db.notifications) as entries:
         answers = await _all(accepter, posts)
     assert len({answer.notification_id for answer in answers}) == 100
@@ -102,9 +73,9 @@ async def test_a_few_posts_wait_for_more_that_are_being_looked_up(db: Database) 
         accepting_for(db, coming=coming) as accepter,
         profiled(db, db.notifications) as entries,
     ):
-        first = asyncio.create_task(accepter.accept(_post(db), keyed=False))
+        first = asyncio.create_task(accepter.accept(new_post(db), keyed=False))
         await coming.waited.wait()
-        others = asyncio.create_task(_all(accepter, [_post(db), _post(db)]))
+        others = asyncio.create_task(_all(accepter, [new_post(db), new_post(db)]))
         await asyncio.sleep(0)
         coming.here.set()
         await asyncio.gather(first, others)
@@ -114,7 +85,7 @@ async def test_a_few_posts_wait_for_more_that_are_being_looked_up(db: Database) 
 async def test_posts_wait_for_no_more_than_they_are_themselves(db: Database) -> None:
     coming = _Coming(1)
     async with accepting_for(db, coming=coming) as accepter:
-        await accepter.accept(_post(db), keyed=False)
+        await accepter.accept(new_post(db), keyed=False)
     assert not coming.waited.is_set()
 
 
@@ -123,7 +94,7 @@ async def test_a_commit_has_a_bounded_number_of_deliveries(
 ) -> None:
     monkeypatch.setattr(accepting, "MOST_DELIVERIES", 50)
     async with accepting_for(db) as accepter, profiled(db, db.deliveries) as entries:
-        await _all(accepter, [_post(db, people=n) for n in (30, 30, 5, 70, 1)])
+        await _all(accepter, [new_post(db, people=n) for n in (30, 30, 5, 70, 1)])
     assert await _stored(db) == (5, 136)
     sizes = [entry["ninserted"] for entry in entries if entry["op"] == "insert"]
     # A single post may be larger than the bound, but then it goes alone.
@@ -131,10 +102,10 @@ async def test_a_commit_has_a_bounded_number_of_deliveries(
 
 
 async def test_twins_are_stored_once_and_answered_alike(db: Database) -> None:
-    posts = [_post(db, key="twin") for _ in range(20)]
+    posts = [new_post(db, key="twin") for _ in range(20)]
     async with accepting_for(db) as accepter:
         answers = await _all(accepter, posts, keyed=True)
-        later = await accepter.accept(_post(db, key="twin"), keyed=True)
+        later = await accepter.accept(new_post(db, key="twin"), keyed=True)
     assert await _stored(db) == (1, 1)
     assert sum(not answer.replayed for answer in answers) == 1
     assert {answer.stored for answer in (*answers, later)} == {answers[0].stored}
@@ -142,7 +113,7 @@ async def test_twins_are_stored_once_and_answered_alike(db: Database) -> None:
 
 
 async def test_a_twin_with_another_body_is_told_so(db: Database) -> None:
-    posts = [_post(db, key="twin", body=body) for body in ("first", "second", "first")]
+    posts = [new_post(db, key="twin", body=body) for body in ("first", "second", "first")]
     async with accepting_for(db) as accepter:
         answers = await _all(accepter, posts, keyed=True)
     matches = [a.matches(p.notification.request_hash) for a, p in zip(answers, posts, strict=True)]
@@ -153,8 +124,8 @@ async def test_a_twin_with_another_body_is_told_so(db: Database) -> None:
 async def test_a_twin_in_another_process_costs_its_group_nothing(db: Database) -> None:
     async with accepting_for(db) as one, accepting_for(db) as other:
         for lap in range(5):
-            shared = [_post(db, key=f"shared {lap}") for _ in range(2)]
-            groups = [[*(_post(db) for _ in range(10)), mine] for mine in shared]
+            shared = [new_post(db, key=f"shared {lap}") for _ in range(2)]
+            groups = [[*(new_post(db) for _ in range(10)), mine] for mine in shared]
             answers = await asyncio.gather(
                 _all(one, groups[0], keyed=True), _all(other, groups[1], keyed=True)
             )
@@ -167,8 +138,8 @@ async def test_a_twin_in_another_process_costs_its_group_nothing(db: Database) -
 
 async def test_one_conflict_costs_its_group_a_few_commits_and_not_one_each(db: Database) -> None:
     """Without a key no look-up answers it: it is tried until it is given up, the others once."""
-    stored = _post(db)
-    posts = [stored if n == 37 else _post(db) for n in range(64)]
+    stored = new_post(db)
+    posts = [stored if n == 37 else new_post(db) for n in range(64)]
     async with accepting_for(db) as accepter:
         await accepter.accept(stored, keyed=False)
         async with profiled(db, db.notifications) as entries:
@@ -187,8 +158,8 @@ async def test_what_two_processes_want_at_once_is_stored_by_one_of_them(db: Data
     async with accepting_for(db) as one, accepting_for(db) as other:
         keys = [f"both {n}" for n in range(30)]
         first, second = await asyncio.gather(
-            _all(one, [_post(db, key=key) for key in keys], keyed=True),
-            _all(other, [_post(db, key=key) for key in reversed(keys)], keyed=True),
+            _all(one, [new_post(db, key=key) for key in keys], keyed=True),
+            _all(other, [new_post(db, key=key) for key in reversed(keys)], keyed=True),
         )
     assert await _stored(db) == (30, 30)
     for mine, theirs in zip(first, reversed(second), strict=True):
@@ -201,8 +172,8 @@ async def test_what_a_killed_process_holds_keeps_up_no_other_post(
     db: Database, people: int
 ) -> None:
     """Its transaction is there for a minute, and its client repeats the post meanwhile."""
-    repeated = _post(db, people, key="half stored")
-    others = [_post(db) for _ in range(20)]
+    repeated = new_post(db, people, key="half stored")
+    others = [new_post(db) for _ in range(20)]
     async with accepting_for(db) as accepter:
         async with held(db, db.notifications, accept_document(repeated)), asyncio.timeout(5):
             answers = await asyncio.gather(
@@ -221,9 +192,9 @@ async def test_without_mongodb_every_post_that_waits_is_refused_and_later_ones_a
 ) -> None:
     db = Database(own_mongo.uri, "accepter")
     async with accepting_for(db) as accepter:
-        await accepter.accept(_post(db), keyed=False)
+        await accepter.accept(new_post(db), keyed=False)
         await asyncio.to_thread(own_mongo.kill)
-        posts = [_post(db, key=f"k{n}", people=2) for n in range(20)]
+        posts = [new_post(db, key=f"k{n}", people=2) for n in range(20)]
         answers = await asyncio.gather(
             *(accepter.accept(post, keyed=True) for post in posts), return_exceptions=True
         )
@@ -237,7 +208,7 @@ async def test_without_mongodb_every_post_that_waits_is_refused_and_later_ones_a
 
 async def test_a_post_whose_caller_has_gone_before_its_commit_is_not_stored(db: Database) -> None:
     async with accepting_for(db) as accepter:
-        tasks = [asyncio.create_task(accepter.accept(_post(db), keyed=False)) for _ in range(3)]
+        tasks = [asyncio.create_task(accepter.accept(new_post(db), keyed=False)) for _ in range(3)]
         await asyncio.sleep(0)
         tasks[1].cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -250,26 +221,28 @@ async def test_too_many_that_wait_are_refused_at_once(
     monkeypatch.setattr(accepting, "MOST_WAITING", 10)
     async with accepting_for(db) as accepter:
         answers = await asyncio.gather(
-            *(accepter.accept(_post(db), keyed=False) for _ in range(15)), return_exceptions=True
+            *(accepter.accept(new_post(db), keyed=False) for _ in range(15)), return_exceptions=True
         )
         refused = [a for a in answers if isinstance(a, StoreUnavailableError)]
         assert len(refused) == 5
-        await accepter.accept(_post(db), keyed=False)
+        await accepter.accept(new_post(db), keyed=False)
     assert await _stored(db) == (11, 11)
 
 
 async def test_a_defect_refuses_its_group_and_the_next_one_is_stored(db: Database) -> None:
-    broken = _post(db, metadata={"half a pair": "\ud800"})
+    broken = new_post(db, metadata={"half a pair": "\ud800"})
     async with accepting_for(db) as accepter:
         with pytest.raises(UnicodeEncodeError):
             await accepter.accept(broken, keyed=False)
-        await accepter.accept(_post(db), keyed=False)
+        await accepter.accept(new_post(db), keyed=False)
     assert await _stored(db) == (1, 1)
 
 
 async def test_a_close_stores_what_waits(db: Database) -> None:
     async with accepting_for(db) as accepter:
-        waiting = [asyncio.create_task(accepter.accept(_post(db), keyed=False)) for _ in range(5)]
+        waiting = [
+            asyncio.create_task(accepter.accept(new_post(db), keyed=False)) for _ in range(5)
+        ]
         await asyncio.sleep(0)
     assert len(await asyncio.gather(*waiting)) == 5
     assert await _stored(db) == (5, 5)
@@ -285,11 +258,11 @@ async def test_workers_are_woken_by_channel_and_lane_once_it_is_stored(
         publishing(rabbit_uri, topology) as publisher,
         accepting_for(db, publisher) as accepter,
     ):
-        await accepter.accept(_post(db, people=40), keyed=False)
-        await accepter.accept(_post(db, people=3, lane=Lane.BULK), keyed=False)
-        await accepter.accept(_post(db, people=0, lane=Lane.BULK, **later), keyed=False)
+        await accepter.accept(new_post(db, people=40), keyed=False)
+        await accepter.accept(new_post(db, people=3, lane=Lane.BULK), keyed=False)
+        await accepter.accept(new_post(db, people=0, lane=Lane.BULK, **later), keyed=False)
         in_an_hour = now + timedelta(hours=1)
-        await accepter.accept(_post(db, people=0, **later, send_at=in_an_hour), keyed=False)
+        await accepter.accept(new_post(db, people=0, **later, send_at=in_an_hour), keyed=False)
 
         async def woken() -> bool:
             lanes = [topology.queue(Channel.EMAIL, lane) for lane in Lane]

@@ -25,8 +25,12 @@ class Spans:
 
     def one(self, name: str) -> ReadableSpan:
         """The only span of that name."""
-        (found,) = [span for span in self._exporter.get_finished_spans() if span.name == name]
+        (found,) = self.all(name)
         return found
+
+    def all(self, name: str) -> list[ReadableSpan]:
+        """The spans of that name, in the order of their ends."""
+        return [span for span in self._exporter.get_finished_spans() if span.name == name]
 
 
 @contextlib.contextmanager
