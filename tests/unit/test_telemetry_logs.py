@@ -100,16 +100,18 @@ async def test_drivers_are_heard_only_when_something_is_wrong() -> None:
 
 STRANGE = """
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.util.re import parse_env_headers
 from fogbell.telemetry import traces
 traces.use(TracerProvider().get_tracer("test"))
 for strange in ("00-nonsense-01", "x" * 9000, "00-" + "0" * 32 + "-" + "0" * 16 + "-01"):
     assert traces.extracted({"traceparent": strange, "tracestate": "a" * 9000}) is None
+parse_env_headers("a key=s3cret", liberal=True)
 logging.getLogger("urllib3.connectionpool").debug("http://collector.private:4318")
 logging.getLogger("opentelemetry.exporter").debug("http://collector.private:4318")
 """
 
 
-async def test_a_strangers_trace_and_each_export_are_told_of_nowhere() -> None:
+async def test_a_strangers_trace_an_exporters_key_and_each_export_are_told_of_nowhere() -> None:
     assert await logged(STRANGE, level="debug") == ""
 
 

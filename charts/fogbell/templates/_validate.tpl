@@ -58,7 +58,7 @@
   {{- $given := dict "mongodb.uri" .Values.mongodb.uri "rabbitmq.uri" .Values.rabbitmq.uri "email.url" .Values.email.url -}}
   {{- with .Values.traces -}}
     {{- if .enabled -}}
-      {{- /* Most collectors listen at a port that their URL must name: one without is a mistake. */ -}}
+      {{- /* An address that names no port means that of its scheme. */ -}}
       {{- $default := ternary "443" "80" (hasPrefix "https://" .endpoint) -}}
       {{- $_ := set $given "traces.endpoint" (regexReplaceAll "^(https?://([^/?:]+|\\[[^/?\\]]*\\]))([/?].*)?$" .endpoint (printf "${1}:%s${3}" $default)) -}}
     {{- end -}}
