@@ -23,10 +23,25 @@ def cronjob(
     return CronJob("campaign-nightly", "uid", timing, since, made)
 
 
-def test_a_job_that_is_missing_is_owed_since_its_time() -> None:
-    for made in (None, DUE - timedelta(hours=1)):
-        owed = schedules.overdue(HOURLY, ZONE, cronjob(made=made), None, NOW)
-        assert owed == timedelta(minutes=7)
+@pytest.mark.parametrize(
+    ("live", "since"),
+    [
+        (cronjob(made=DUE - timedelta(hours=1)), DUE),
+        (cronjob(since=DUE - timedelta(minutes=1)), DUE),
+        (cronjob(made=DUE - timedelta(hours=3)), DUE - timedelta(hours=2)),
+    ],
+    ids=["the last one", "the first one", "three"],
+)
+def test_a_job_that_is_missing_is_owed_since_the_first_time_that_has_none(
+    live: CronJob, since: datetime
+) -> None:
+    assert schedules.overdue(HOURLY, ZONE, live, None, NOW) == NOW - since
+
+
+def test_what_is_owed_goes_on_past_the_next_time() -> None:
+    live = cronjob(made=NOW - timedelta(minutes=5))
+    owed = schedules.overdue("* * * * *", ZONE, live, None, NOW)
+    assert owed == timedelta(minutes=4)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +65,9 @@ def test_nothing_is_owed_by_a_schedule_that_never_names_a_time(schedule: str) ->
     assert schedules.overdue(schedule, None, cronjob(), None, NOW) == NOTHING
 
 
-@pytest.mark.parametrize(("made", "owed"), [(DUE, NOTHING), (LONG_AGO, timedelta(minutes=7))])
+@pytest.mark.parametrize(
+    ("made", "owed"), [(DUE, NOTHING), (DUE - timedelta(hours=1), timedelta(minutes=7))]
+)
 def test_a_run_that_somebody_has_started_by_hand_since_is_not_owed(
     made: datetime, owed: timedelta
 ) -> None:

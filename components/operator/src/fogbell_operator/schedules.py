@@ -56,21 +56,20 @@ def overdue(
     last_made: datetime | None,
     now: datetime,
 ) -> timedelta:
-    """For how long Kubernetes has not made the Job of the last time that ``schedule`` named.
+    """Since when Kubernetes has let times pass that ``schedule`` names, and has made no Job.
 
-    Nothing for a CronJob that is not there, is suspended, or fires like that only since then; nor
-    where somebody has made a Job since: ``last_made`` is when the newest was.
+    Nothing for a CronJob that is not there, or is suspended. What counts are times since it fires
+    like that, and since the newest Job (``last_made``), by whomever that was made.
     """
     if live is None or live.timing.suspend or live.effective_since is None:
         return timedelta(0)
+    known = (live.effective_since, live.last_schedule_time, last_made)
     try:
-        due: datetime = _times(schedule, zone, now).get_prev(datetime)
+        start = max(time for time in known if time is not None)
+        missed: datetime = _times(schedule, zone, start).get_next(datetime)
     except (CroniterError, ValueError, KeyError, OSError):
         return timedelta(0)
-    made = (live.effective_since, live.last_schedule_time, last_made)
-    if any(time is not None and time >= due for time in made):
-        return timedelta(0)
-    return now - due
+    return max(timedelta(0), now - missed)
 
 
 def _times(schedule: str, zone: str | None, now: datetime) -> croniter:
