@@ -69,3 +69,47 @@ async def test_telling_waits_for_a_page_that_is_held_and_all_else_goes_on(db: Da
         # The notification's own event is in another page.
         assert await reporter.report() == 1
     assert await reporter.report() == 3
+
+
+async def test_whoever_is_cancelled_while_it_commits_ends_once_that_is_through(
+    db: Database,
+) -> None:
+    for n in range(20):
+        written = asyncio.Event()
+
+        async def work(session: Session, n: int = n, written: asyncio.Event = written) -> None:
+            await db.state.insert_one({"_id": n}, session=session)
+            written.set()
+
+        task = asyncio.create_task(transact(db, work, db.handle.read_concern))
+        await written.wait()
+        for _ in range(n % 4):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await db.state.find_one({"_id": n}), "the commit was cut off"
+
+
+async def test_what_fails_or_is_cancelled_before_its_commit_has_changed_nothing(
+    db: Database,
+) -> None:
+    writing = asyncio.Event()
+
+    async def fails(session: Session) -> None:
+        await db.state.insert_one({"_id": "fails"}, session=session)
+        raise LookupError
+
+    async def waits(session: Session) -> None:
+        await db.state.insert_one({"_id": "waits"}, session=session)
+        writing.set()
+        await asyncio.Event().wait()
+
+    with pytest.raises(LookupError):
+        await transact(db, fails, db.handle.read_concern)
+    task = asyncio.create_task(transact(db, waits, db.handle.read_concern))
+    await writing.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await db.state.count_documents({}) == 0

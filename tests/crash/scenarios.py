@@ -155,7 +155,7 @@ SCENARIOS: dict[str, list[Scenario]] = {
     "fogbell.store.sweeping:move_forward.update_many": [
         Scenario("retry", work.posted, without=NO_WORKER)
     ],
-    "fogbell.store.transactions:_attempt.commit_transaction": [
+    "fogbell.store.transactions:_commit.commit_transaction": [
         Scenario("intake", work.replayed_run),
         Scenario("retry", work.told_of),
     ],

@@ -57,8 +57,28 @@ async def _attempt(
     read_concern: ReadConcern,
 ) -> R:
     write_concern = db.handle.write_concern
-    async with session.start_transaction(read_concern=read_concern, write_concern=write_concern):
+    session.start_transaction(read_concern=read_concern, write_concern=write_concern)
+    try:
         result = await work(session)
-        # The block's end would do it: said here, it is seen as the step that it is.
-        await session.commit_transaction()
+    except BaseException:
+        await session.abort_transaction()
+        raise
+    await _until_committed(session)
     return result
+
+
+async def _until_committed(session: Session) -> None:
+    """Commit, and be through with it even where the caller is cancelled meanwhile.
+
+    It goes on in a thread of the driver's: the session's end would abort what is being committed.
+    """
+    committing = asyncio.ensure_future(_commit(session))
+    try:
+        await asyncio.shield(committing)
+    except asyncio.CancelledError:
+        await asyncio.gather(committing, return_exceptions=True)
+        raise
+
+
+async def _commit(session: Session) -> None:
+    await session.commit_transaction()
