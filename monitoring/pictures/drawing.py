@@ -58,8 +58,7 @@ def draw(board: Board, recording: Recording, file: Path) -> None:
             at = (0.1 / WIDTH, (top + 0.05) / height)
             figure.text(*at, line.title, fontsize=11, fontweight="bold")
         top -= line.height
-        for panel, left in _placed(line):
-            wide = panel.width * WIDTH / COLUMNS
+        for panel, left, wide in _placed(line):
             bottom = BOTTOMS.get(panel.shape, BOTTOM)
             axes = figure.add_axes(
                 (
@@ -85,12 +84,13 @@ def _lines(row: Row) -> list[_Line]:
     return lines
 
 
-def _placed(line: _Line) -> Iterator[tuple[Panel, float]]:
-    """Each panel with its left edge."""
+def _placed(line: _Line) -> Iterator[tuple[Panel, float, float]]:
+    """Each panel with its left edge and its width."""
     left = 0.0
     for panel in line.panels:
-        yield panel, left
-        left += panel.width * WIDTH / COLUMNS
+        wide = panel.width * WIDTH / COLUMNS
+        yield panel, left, wide
+        left += wide
 
 
 def _answers(panel: Panel, recording: Recording, start: float, end: float) -> list[Answer]:
@@ -121,7 +121,7 @@ def _plot(axes: Axes, panel: Panel, answers: list[Answer]) -> None:
 
 
 def _stack(axes: Axes, panel: Panel, answers: list[Answer]) -> None:
-    rows = [[0.0 if math.isnan(v) else v for v in answer.values] for answer in answers]
+    rows = [answer.filled for answer in answers]
     if rows:
         names = [answer.name for answer in answers]
         axes.stackplot(range(len(rows[0])), rows, labels=names, alpha=0.7)

@@ -22,6 +22,11 @@ class Answer:
     labels: Labels
     values: list[float]
 
+    @property
+    def filled(self) -> list[float]:
+        """The same with 0 where there was none: what is added up has no gaps."""
+        return [0.0 if math.isnan(value) else value for value in self.values]
+
 
 def legend(pattern: str, labels: Labels) -> str:
     """``{{channel}}`` and the like, filled in; a label that is not there is empty."""
@@ -66,7 +71,7 @@ def buckets(answers: Sequence[Answer]) -> tuple[list[float], list[list[float]]]:
     A histogram's buckets hold all that is below their bound.
     """
     ordered = sorted(answers, key=lambda answer: float(answer.labels["le"]))
-    rows = [[0.0 if math.isnan(v) else v for v in answer.values] for answer in ordered]
+    rows = [answer.filled for answer in ordered]
     below = [[0.0] * len(row) for row in rows[:1]] + rows[:-1]
     between = [
         [max(0.0, value - less) for value, less in zip(row, lower, strict=True)]

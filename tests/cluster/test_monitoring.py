@@ -129,12 +129,12 @@ def test_the_policies_let_a_prometheus_of_another_namespace_reach_metrics_and_no
     monitored: Installation, whole: Moment
 ) -> None:
     policies = monitored.kube.find("networkpolicies")
-    here = monitored.kube.namespace
+    namespace = monitored.kube.namespace
     for pod in whole.of(*SCRAPED):
-        target = Place(pod["metadata"]["labels"], here)
+        target = Place(pod["metadata"]["labels"], namespace)
         assert reaches(policies, PROMETHEUS, target, 9090), pod["metadata"]["name"]
     for pod in whole.of(*SERVERS):
-        target = Place(pod["metadata"]["labels"], here)
+        target = Place(pod["metadata"]["labels"], namespace)
         for port in (27017, 5672, 9090):
             assert not reaches(policies, PROMETHEUS, target, port), pod["metadata"]["name"]
 

@@ -58,7 +58,7 @@ def test_links_are_bounded() -> None:
 
 
 def test_off_nothing_is_made_and_nothing_is_carried() -> None:
-    with traces.span("a", Lineage()) as span, traces.gathered_span("b", [context(1)]) as other:
+    with traces.span("a", Lineage()) as span, traces.span("b", gathered([context(1)])) as other:
         assert span is other is traces.current() is INVALID_SPAN
         assert (traces.here(), traces.traceparent(), traces.injected()) == (None, None, {})
     assert traces.extracted({"traceparent": PARENT}) is None
@@ -144,7 +144,7 @@ def test_a_cancelled_span_has_not_failed() -> None:
 
 
 def test_links_are_on_the_span() -> None:
-    with spans_kept() as spans, traces.gathered_span("a", [context(1), context(2)]):
+    with spans_kept() as spans, traces.span("a", gathered([context(1), context(2)])):
         pass
     assert parent_of(spans.one("a")) is None
     assert links_of(spans.one("a")) == {(1, 1), (2, 1)}

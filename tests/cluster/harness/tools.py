@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import files
@@ -90,18 +91,15 @@ def prometheus() -> Path:
 
     'go install' refuses a module whose go.mod excludes versions, so it is built where it lies.
     """
-    folder = cache() / f"prometheus-{PROMETHEUS_VERSION}"
-    program = folder / "prometheus"
-    if not program.exists():
-        say(f"building Prometheus {PROMETHEUS_VERSION}: about 2.5 minutes, once for this machine")
-        folder.mkdir(parents=True, exist_ok=True)
+    program = cache() / f"prometheus-{PROMETHEUS_VERSION}" / "prometheus"
+
+    def build(making: Path) -> None:
         source = _module("github.com/prometheus/prometheus", PROMETHEUS_VERSION)
-        making = folder / f"prometheus.{os.getpid()}"
         tags = ("-tags", "remove_all_sd,enable_kubernetes_sd", "-ldflags", "-s -w")
         env = {"GOWORK": "off", "GOFLAGS": ""}
         go("build", *tags, "-o", str(making), "./cmd/prometheus", cwd=source, env=env)
-        making.rename(program)
-    return program
+
+    return _once(program, f"Prometheus {PROMETHEUS_VERSION}", "2.5 minutes", build)
 
 
 def _beside(folder: Path, name: str) -> Path:
@@ -161,14 +159,12 @@ def go(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> str:
 
 def _built_kubernetes() -> Path:
     folder = cache() / f"kubernetes-{KUBERNETES_VERSION}"
-    program = folder / "kubernetes"
-    if not program.exists():
-        say(f"building Kubernetes {KUBERNETES_VERSION}: about 5 minutes, once for this machine")
-        folder.mkdir(parents=True, exist_ok=True)
-        making = folder / f"kubernetes.{os.getpid()}"
+
+    def build(making: Path) -> None:
         flags = ("-trimpath", "-ldflags", _stamps(), "-o", str(making))
         go("build", *flags, ".", cwd=HARNESS / "kubernetes")
-        making.rename(program)
+
+    _once(folder / "kubernetes", f"Kubernetes {KUBERNETES_VERSION}", "5 minutes", build)
     for name in KUBERNETES:
         if not (folder / name).exists():
             (folder / name).symlink_to("kubernetes")
@@ -190,11 +186,31 @@ def built(
     """The program of a Go ``module``, built where this machine has not got it. Raises
     `HarnessError`.
     """
-    folder = cache() / f"{name}-{version}"
-    program = folder / module.rpartition("/")[2]
+    program = cache() / f"{name}-{version}" / module.rpartition("/")[2]
+
+    def build(making: Path) -> None:
+        with tempfile.TemporaryDirectory(dir=program.parent) as folder:
+            arguments = ("install", "-ldflags", "-s -w", f"{module}@{version}")
+            go(*arguments, cwd=program.parent, env={"GOBIN": folder, "GOFLAGS": ""})
+            (Path(folder) / program.name).rename(making)
+
+    return _once(program, f"{name} {version}", time, build, tell)
+
+
+def _once(
+    program: Path,
+    what: str,
+    time: str,
+    build: Callable[[Path], None],
+    tell: Callable[[str], None] = say,
+) -> Path:
+    """``program``, which ``build`` makes where this machine has not got it: beside its place, so
+    that what stands there is whole. Raises what ``build`` does.
+    """
     if not program.exists():
-        tell(f"building {name} {version}: about {time}, once for this machine")
-        folder.mkdir(parents=True, exist_ok=True)
-        arguments = ("install", "-ldflags", "-s -w", f"{module}@{version}")
-        go(*arguments, cwd=folder, env={"GOBIN": str(folder), "GOFLAGS": ""})
+        tell(f"building {what}: about {time}, once for this machine")
+        program.parent.mkdir(parents=True, exist_ok=True)
+        making = program.with_name(f"{program.name}.{os.getpid()}")
+        build(making)
+        making.rename(program)
     return program

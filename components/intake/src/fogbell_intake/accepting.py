@@ -27,6 +27,7 @@ from fogbell.store import notifications
 from fogbell.store.database import Database, StoreUnavailableError
 from fogbell.store.notifications import Accept, AcceptConflictError, Stored
 from fogbell.telemetry import traces
+from fogbell.telemetry.lineage import gathered
 from fogbell.together import together
 
 MOST_POSTS = 512
@@ -265,8 +266,8 @@ def _span(group: Sequence[_Waiting]) -> AbstractContextManager[Span]:
     if not traces.are_on():
         return traces.OFF
     posts = [post for waiting in group for post in (waiting, *waiting.twins)]
-    origins = (post.requested_in for post in posts)
-    return traces.gathered_span("commit", origins, attributes={"fogbell.posts": len(group)})
+    lineage = gathered(post.requested_in for post in posts)
+    return traces.span("commit", lineage, attributes={"fogbell.posts": len(group)})
 
 
 def _expands_now(notification: Notification) -> bool:

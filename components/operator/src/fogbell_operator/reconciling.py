@@ -116,7 +116,7 @@ class Reconciler:
             except GoneError:
                 return None
             await self._tell(campaign, standing, now)
-        self._measure(campaign, checked, standing, found.history)
+        self._measure(campaign, standing, found.history)
         return self._pause(name, found.history, news=news)
 
     def forget(self, name: str) -> None:
@@ -221,14 +221,7 @@ class Reconciler:
             else:
                 self.metrics.event("created")
 
-    def _measure(
-        self,
-        campaign: Campaign,
-        checked: CampaignSpec | Refusal,
-        standing: Standing,
-        history: History | None,
-    ) -> None:
-        throttle = checked.throttle if isinstance(checked, CampaignSpec) else None
+    def _measure(self, campaign: Campaign, standing: Standing, history: History | None) -> None:
         said = {condition.type: condition.status for condition in standing.conditions}
         self.metrics.campaigns.stands(
             campaign.namespace,
@@ -237,7 +230,7 @@ class Reconciler:
             last_run=_known(said.get(conditions.LAST_RUN, conditions.UNKNOWN)),
             next_run=standing.next_schedule.time,
             overdue=standing.overdue,
-            throttle=throttle.per_second if throttle else None,
+            throttle=standing.throttle,
         )
         if history is not None and history.last is not None:
             self.metrics.campaigns.run(
@@ -296,6 +289,7 @@ def _standing(
         next_schedule=coming,
         active=runs.active(jobs),
         overdue=overdue,
+        throttle=spec.throttle.per_second if spec and spec.throttle else None,
         last_schedule=planned.live.last_schedule_time if planned.live else None,
         last_run=runs.shown(last) if last else campaign.status.get("lastRun"),
     )

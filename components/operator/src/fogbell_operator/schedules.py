@@ -56,7 +56,7 @@ def overdue(
     last_made: datetime | None,
     now: datetime,
 ) -> timedelta:
-    """Since when Kubernetes has let times pass that ``schedule`` names, and has made no Job.
+    """For how long Kubernetes has let times pass that ``schedule`` names, and made no Job.
 
     Nothing for a CronJob that is not there, or is suspended. What counts are times since it fires
     like that, and since the newest Job (``last_made``), by whomever that was made.
@@ -72,5 +72,5 @@ def overdue(
     return max(timedelta(0), now - missed)
 
 
-def _times(schedule: str, zone: str | None, now: datetime) -> croniter:
-    return croniter(schedule, now.astimezone(ZoneInfo(zone or UTC_ZONE)))
+def _times(schedule: str, zone: str | None, start: datetime) -> croniter:
+    return croniter(schedule, start.astimezone(ZoneInfo(zone or UTC_ZONE)))

@@ -19,6 +19,8 @@ class Standing:
     active: int
     overdue: timedelta = timedelta(0)
     """For how long a run that should have begun has not; for metrics alone."""
+    throttle: int | None = None
+    """People a second that runs are held to, if they are; for metrics alone."""
 
     last_schedule: datetime | None = None
     last_run: Json | None = None

@@ -6,7 +6,7 @@ an exception. `fogbell.telemetry.exporting` turns them on.
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Final
 
@@ -26,7 +26,7 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from fogbell.telemetry.lineage import Lineage, gathered
+from fogbell.telemetry.lineage import Lineage
 
 Attributes = Mapping[str, str | int]
 
@@ -70,19 +70,6 @@ def span(
         lineage = Lineage(parent)
     links = [Link(context) for context in lineage.links]
     return _current(_tracer.start_span(name, _context(lineage.parent), kind, attributes, links))
-
-
-def gathered_span(
-    name: str,
-    origins: Iterable[SpanContext | None],
-    *,
-    kind: SpanKind = SpanKind.INTERNAL,
-    attributes: Attributes | None = None,
-) -> AbstractContextManager[Span]:
-    """As `span`, of work that is done once for several ``origins`` (`lineage.gathered`)."""
-    if _tracer is None:
-        return OFF
-    return span(name, gathered(origins), kind=kind, attributes=attributes)
 
 
 def begun(name: str) -> Span:
