@@ -126,7 +126,9 @@ def _install_debian() -> None:
     # A service that a package would start here is none of ours, and may not take our names.
     env = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     run("apt-get", "-qq", "update", env=env)
-    run("apt-get", "-qq", "install", "-y", "--no-install-recommends", *missing, env=env)
+    # A machine that has just started may still be installing for itself.
+    patient = ("-o", "DPkg::Lock::Timeout=300")
+    run("apt-get", "-qq", *patient, "install", "-y", "--no-install-recommends", *missing, env=env)
 
 
 def gateway_api() -> Path:

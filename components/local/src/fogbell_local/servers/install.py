@@ -14,6 +14,7 @@ from fogbell_local.servers import docker, mongo, programs, rabbit
 from fogbell_local.servers.process import ServerError
 
 _MONGOD_LIBRARIES = ("libcurl4", "libssl3", "liblzma5")
+_LOCK_SECONDS = 300
 
 Say = Callable[[str], None]
 
@@ -112,9 +113,11 @@ def _apt_install(*packages: str, instead: str = "start Docker") -> None:
     if prefix and shutil.which("sudo") is None:
         raise ServerError(f"run as root: apt-get install {names}")
     environment = ["env", "DEBIAN_FRONTEND=noninteractive"]
+    # A machine that has just started may still be installing for itself.
+    patient = ["-qq", "-o", f"DPkg::Lock::Timeout={_LOCK_SECONDS}"]
     for arguments in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
         run = subprocess.run(
-            [*prefix, *environment, "apt-get", "-qq", *arguments],
+            [*prefix, *environment, "apt-get", *patient, *arguments],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         if run.returncode != 0:
