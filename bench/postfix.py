@@ -15,10 +15,9 @@ from pathlib import Path
 from bench.plot import Plot
 from bench.proof import ProofError, listens, until
 from fogbell_local.processes import Program
-from fogbell_local.servers import unpack
+from fogbell_local.servers import laid_out
 from fogbell_local.servers.ports import free_ports
 
-CACHE = Path("~/.cache/fogbell/postfix").expanduser()
 PACKAGES = ("postfix", "libicu72", "libdb5.3", "libnsl2", "libtirpc3")
 """Postfix, and those libraries of its that a small Debian 12 may lack."""
 
@@ -88,16 +87,16 @@ def _program(name: str) -> Path:
     path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])
     if installed := shutil.which(name, path=path):
         return Path(installed)
-    return CACHE / "usr" / "sbin" / name
+    return laid_out(*PACKAGES) / "usr" / "sbin" / name
 
 
 def _environment() -> dict[str, str]:
-    """Where the cache's libraries are; behind them come the system's."""
-    folders = [CACHE / "usr/lib/postfix", *sorted((CACHE / "usr/lib").glob("*-linux-gnu*"))]
+    """Where the libraries are that came along; behind them come the system's."""
+    libraries = laid_out(*PACKAGES) / "usr" / "lib"
+    folders = [libraries / "postfix", *sorted(libraries.glob("*-linux-gnu*"))]
     return {"LD_LIBRARY_PATH": os.pathsep.join(map(str, folders))}
 
 
 async def provide() -> None:
     """Make sure that both are here. Raises ServerError where they cannot be had."""
-    if not _program("smtp-sink").exists():
-        await asyncio.to_thread(unpack, PACKAGES, CACHE)
+    await asyncio.to_thread(_program, "smtp-sink")

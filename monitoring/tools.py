@@ -1,10 +1,9 @@
 """Prometheus' own programs: the system's, or Debian's package laid out beside."""
 
-import os
 import shutil
 from pathlib import Path
 
-from fogbell_local.servers import ServerError, unpack
+from fogbell_local.servers import ServerError, laid_out
 
 
 def promtool() -> Path:
@@ -18,14 +17,9 @@ def prometheus() -> Path:
 
 
 def _program(name: str) -> Path:
-    there = shutil.which(name)
-    if there:
+    if there := shutil.which(name):
         return Path(there)
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = base / "fogbell" / "prometheus"
-    program = folder / "usr" / "bin" / name
-    if not program.exists():
-        unpack(["prometheus"], folder)
+    program = laid_out("prometheus") / "usr" / "bin" / name
     if not program.exists():
         raise ServerError(f"Debian's package has no {name}: install Prometheus")
     return program

@@ -54,6 +54,16 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """What a reader chooses: a value that ``label`` has among ``series``, a selector in which
+    ``$namespace`` is the namespace that was chosen before.
+    """
+
+    label: str
+    series: str
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """Panels that belong together."""
 

@@ -30,12 +30,12 @@ from grafana_foundation_sdk.models.dashboard import (
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from grafana_foundation_sdk.models.text import TextMode
 
-from monitoring.dashboards import BOARDS
-from monitoring.dashboards.board import Board, Panel, Shape
-from monitoring.queries import placed
+from monitoring.dashboards import BOARDS, CHOICES
+from monitoring.dashboards.board import Board, Choice, Panel, Shape
+from monitoring.queries import matchers, placed
 
 FILES: Final = Path(__file__).parents[2] / "charts" / "fogbell" / "files" / "dashboards"
-CHOSEN: Final = 'namespace="$namespace",release="$release"'
+CHOSEN: Final = matchers({choice.label: f"${choice.label}" for choice in CHOICES})
 """What a dashboard's variables choose."""
 
 _SOURCE: Final = DataSourceRef(type_val="prometheus", uid="${source}")
@@ -66,12 +66,6 @@ def _builder(board: Board) -> dashboard.Dashboard:
         .with_variable(
             dashboard.DatasourceVariable("source").label("Prometheus").type("prometheus")
         )
-        .with_variable(_variable("namespace", "label_values(fogbell_build_info, namespace)"))
-        .with_variable(
-            _variable(
-                "release", 'label_values(fogbell_build_info{namespace="$namespace"}, release)'
-            )
-        )
         .link(
             dashboard.DashboardLink("Fogbell")
             .type(DashboardLinkType.DASHBOARDS)
@@ -80,6 +74,8 @@ def _builder(board: Board) -> dashboard.Dashboard:
             .keep_time(True)
         )
     )
+    for choice in CHOICES:
+        made = made.with_variable(_variable(choice))
     for row in board.rows:
         made = made.with_row(dashboard.Row(row.title))
         for panel in row.panels:
@@ -91,12 +87,12 @@ def _builder(board: Board) -> dashboard.Dashboard:
     return made
 
 
-def _variable(name: str, query: str) -> dashboard.QueryVariable:
+def _variable(choice: Choice) -> dashboard.QueryVariable:
     return (
-        dashboard.QueryVariable(name)
-        .label(name.capitalize())
+        dashboard.QueryVariable(choice.label)
+        .label(choice.label.capitalize())
         .datasource(_SOURCE)
-        .query(query)
+        .query(f"label_values({choice.series}, {choice.label})")
         .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
     )
 

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.chaos.kinds import NETWORK, Kind
-from tests.cluster.harness.places import cache
-from tests.cluster.harness.tools import built
+from tests.support.gomodules import built
 
-from fogbell_local.servers import ServerError, unpack
+from fogbell_local.servers import ServerError, laid_out
 
 TOXIPROXY = "github.com/Shopify/toxiproxy/v2/cmd/server"
 TOXIPROXY_VERSION = "v2.5.0"
@@ -30,27 +29,22 @@ class Programs:
 
 
 def provide(kinds: Iterable[Kind], say: Say) -> Programs:
-    """What faults of ``kinds`` need. Raises `HarnessError` and ServerError."""
+    """What faults of ``kinds`` need. Raises `CommandError` and ServerError."""
     wanted = set(kinds)
     return Programs(
         toxiproxy=toxiproxy(say) if wanted & NETWORK else None,
-        faketime=libfaketime(say) if Kind.WRONG_CLOCK in wanted else None,
+        faketime=libfaketime() if Kind.WRONG_CLOCK in wanted else None,
     )
 
 
 def toxiproxy(say: Say) -> Path:
-    """Its server, built from its Go module the first time. Raises `HarnessError`."""
+    """Its server, built from its Go module the first time. Raises `CommandError`."""
     return built("toxiproxy", TOXIPROXY, TOXIPROXY_VERSION, "3 minutes", say)
 
 
-def libfaketime(say: Say) -> Path:
+def libfaketime() -> Path:
     """Its library: the system's, or Debian's package laid out beside. Raises ServerError."""
-    folder = cache() / "libfaketime"
-    found = _library(Path("/")) or _library(folder)
-    if found is None:
-        say("fetching Debian's package libfaketime")
-        unpack(["libfaketime"], folder)
-        found = _library(folder)
+    found = _library(Path("/")) or _library(laid_out("libfaketime"))
     if found is None:
         raise ServerError(f"Debian's package has no {_LIBRARY}: install libfaketime")
     return found

@@ -8,9 +8,9 @@ from tests.chart.rendering import CHART, NAMESPACE, VALUES, Object, Rendering, p
 from tests.chart.rendering import render as helm3_render
 from tests.cluster.ground import Ground
 from tests.cluster.harness import tools
-from tests.cluster.harness.running import run
 from tests.cluster.installation import KEEP_CRDS, RELEASE, helm, install
 from tests.cluster.kube import Kube, fresh_namespace
+from tests.support.commands import run
 
 from fogbell_local.sink import SinkServer
 

@@ -12,7 +12,7 @@ import httpx2
 import yaml
 from monitoring.recording import Line
 from monitoring.tools import prometheus
-from tests.cluster.harness.tools import alertmanager
+from tests.support.alertmanager import alertmanager
 
 from fogbell_local.processes import Component
 from fogbell_local.servers.ports import free_ports
@@ -123,6 +123,12 @@ class Watch:
             Line(one["metric"], tuple((at, float(value)) for at, value in one["values"]))
             for one in result
         ]
+
+    def values(self, label: str, series: str) -> list[str]:
+        """The values of ``label`` among ``series``, a selector."""
+        answer = self._http.get(f"/api/v1/label/{label}/values", params={"match[]": series})
+        found: list[str] = answer.raise_for_status().json()["data"]
+        return found
 
     def ringing(self) -> list[Mapping[str, str]]:
         """The labels of each alert that has reached Alertmanager and rings."""

@@ -1,11 +1,12 @@
 """Who watches while faults happen: what rings and has rung, and which panels have had data."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from string import Template
 
 from monitoring.alerts import ALERTS
-from monitoring.dashboards import BOARDS, Board
+from monitoring.dashboards import BOARDS, CHOICES, Board
 from monitoring.objective import Objective
 from monitoring.queries import RATE, hastened, matchers, placed, used
 from monitoring.recording import keep, record
@@ -59,6 +60,7 @@ class Witness:
             *self.watch.unhealthy(),
             *(f"{alert} has never rung" for alert in sorted(self.alerts - self.ever)),
             *(f"{where} has never had data" for where in sorted(self._silent)),
+            *(f"{label} cannot be chosen in a dashboard" for label in self._unoffered()),
         ]
 
     def keep(self, boards: Iterable[Board], folder: Path) -> None:
@@ -67,6 +69,12 @@ class Witness:
         for board in boards:
             shown = record(board, self._asked, lambda asked: self.watch.history(asked, until))
             keep(shown, board, folder)
+
+    def _unoffered(self) -> Iterator[str]:
+        for choice in CHOICES:
+            series = Template(choice.series).substitute(self._here)
+            if self._here[choice.label] not in self.watch.values(choice.label, series):
+                yield choice.label
 
     def _asked(self, expression: str) -> str:
         hasty = hastened(AIM.fill(expression), self._factor)

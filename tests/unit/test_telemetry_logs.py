@@ -115,6 +115,33 @@ async def test_a_strangers_trace_an_exporters_key_and_each_export_are_told_of_no
     assert await logged(STRANGE, level="debug") == ""
 
 
+REPEATING = """
+def told(name, when, message="Transient error %s, retrying in %.2fs.", arguments=("refused", 1.0)):
+    record = logging.LogRecord(name, logging.WARNING, "", 0, message, arguments, None)
+    record.created = when
+    logging.getLogger(name).handle(record)
+
+exporter = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
+told(exporter, 1000.0)
+told(exporter, 1005.0, arguments=("refused", 2.0))
+told(exporter, 1005.0, "Failed to export %s batch due to timeout.", ("span",))
+told(exporter, 1061.0, arguments=("hangs", 1.0))
+told("uvicorn.error", 1000.0, "stopped", ())
+told("uvicorn.error", 1001.0, "stopped", ())
+"""
+
+
+async def test_a_collector_that_is_away_is_told_of_once_a_minute() -> None:
+    lines = (await logged(REPEATING)).splitlines()
+    assert [json.loads(line)["event"] for line in lines] == [
+        "Transient error refused, retrying in 1.00s.",
+        "Failed to export span batch due to timeout.",
+        "Transient error hangs, retrying in 1.00s.",
+        "stopped",
+        "stopped",
+    ]
+
+
 async def test_the_console_form_is_masked_too() -> None:
     line = await logged("log.info('sent', to='ann@example.org')", form="console")
     assert "sent" in line

@@ -11,6 +11,8 @@ from tests.cluster.harness.cluster import open_cluster
 from tests.cluster.harness.earlier import EARLIER, unpack_earlier
 from tests.cluster.harness.places import COMPONENTS, foreign_kubeconfig
 from tests.cluster.harness.running import HarnessError, say
+from tests.support.alertmanager import alertmanager
+from tests.support.commands import CommandError
 
 
 def up() -> None:
@@ -65,7 +67,7 @@ def prepare() -> None:
     tools.helm4()
     tools.gateway_api()
     tools.prometheus()
-    tools.alertmanager()
+    alertmanager(say)
     tools.monitoring_api()
     images.service_archives()
     with tempfile.TemporaryDirectory() as folder:
@@ -84,7 +86,7 @@ def main() -> int:
     parser.add_argument("command", choices=COMMANDS)
     try:
         COMMANDS[parser.parse_args().command]()
-    except HarnessError as error:
+    except CommandError as error:
         say(str(error))
         return 1
     return 0

@@ -12,8 +12,9 @@ from tests.cluster.harness import control_plane, network, node
 from tests.cluster.harness.certificates import Certificates
 from tests.cluster.harness.images import Images
 from tests.cluster.harness.places import INGRESS, NODE, State
-from tests.cluster.harness.running import HarnessError, Processes, Running, run, say, wait_for
+from tests.cluster.harness.running import HarnessError, Processes, Running, say, wait_for
 from tests.cluster.harness.tools import Tools, gateway_api, provide
+from tests.support.commands import CommandError, run
 
 _ORDER = (
     "ingress",
@@ -118,7 +119,7 @@ class Cluster:
                 raise HarnessError(f"{name} has ended:\n{self.processes.tail(name)}")
         try:
             found = json.loads(self.kubectl("get", "node", NODE, "--output=json"))
-        except HarnessError:
+        except CommandError:
             return False
         conditions = {c["type"]: c["status"] for c in found["status"]["conditions"]}
         return conditions.get("Ready") == "True"
@@ -141,7 +142,7 @@ class Cluster:
                 quick = ("--all-namespaces", "--all", "--wait=false", "--grace-period=1")
                 self.kubectl("delete", kind, *quick)
             wait_for("the end of all pods", self._no_pods, 60)
-        except HarnessError as error:
+        except CommandError as error:
             say(f"some pods are left to be ended by force: {error}")
 
     def _no_pods(self) -> bool:

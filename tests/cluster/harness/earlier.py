@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 from tests.cluster.harness.places import REPOSITORY
-from tests.cluster.harness.running import HarnessError, run
+from tests.cluster.harness.running import HarnessError
+from tests.support.commands import CommandError, run
 
 INSTALLED = ("charts", "components", "requirements/images", "Dockerfile")
 EARLIER = "earlier"
@@ -18,7 +19,7 @@ def unpack_earlier(folder: Path) -> Path:
     before = os.environ.get(VARIABLE) or _before_last_change()
     try:
         _git("cat-file", "-e", f"{before}^{{commit}}")
-    except HarnessError as error:
+    except CommandError as error:
         raise HarnessError(
             f"an upgrade begins at the commit {before}, which this clone does not have:"
             f" git fetch --unshallow, or name another in {VARIABLE}"

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster.harness.places import HARNESS, REPOSITORY, State, cache
-from tests.cluster.harness.running import HarnessError, run, say
-from tests.cluster.harness.tools import go
+from tests.cluster.harness.places import HARNESS, REPOSITORY, State
+from tests.cluster.harness.running import HarnessError, say
+from tests.support.commands import run
+from tests.support.gomodules import go
 
-from fogbell_local.servers import programs
+from fogbell_local.servers import cache, programs
 
 PYTHON_BASE = "localhost/fogbell-base-python:bookworm"
 MONGODB = "localhost/fogbell-test-mongodb:6.0"

@@ -5,8 +5,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.cluster.harness.places import REPOSITORY, cache
-from tests.cluster.harness.running import HarnessError, run, say
+from tests.cluster.harness.places import REPOSITORY
+from tests.cluster.harness.running import HarnessError, say
+from tests.support.commands import run
+
+from fogbell_local.servers import cache
 
 NAME = "fogbell"
 

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 from tests.cluster.harness.places import BRIDGE, GATEWAY, POD_NETWORK
-from tests.cluster.harness.running import run
+from tests.support.commands import run
 
 CNI_PLUGINS = Path("/usr/lib/cni")
 _NFT_TABLES = (("ip", "kube-proxy"), ("ip6", "kube-proxy"))

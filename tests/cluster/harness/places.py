@@ -9,7 +9,6 @@ KUBERNETES_VERSION = "v1.34.4"
 COREDNS_VERSION = "v1.12.4"
 HELM4_VERSION = "v4.3.1"
 GATEWAY_API_VERSION = "v1.5.0"
-ALERTMANAGER_VERSION = "v0.27.0"
 PROMETHEUS_VERSION = "v0.315.0"
 """Of its Go module: the server is 3.15."""
 PROMETHEUS_OPERATOR_VERSION = "v0.89.0"
@@ -36,12 +35,6 @@ def foreign_kubeconfig() -> Path | None:
     """How a cluster that is not of the harness is reached, where one is named."""
     named = os.environ.get("FOGBELL_KUBECONFIG")
     return Path(named) if named else None
-
-
-def cache() -> Path:
-    """What is built once for each machine, by version: outside the work tree."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "fogbell"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Running commands, and starting processes that outlive this one."""
+"""Starting processes that outlive this one, and waiting for them."""
 
 import json
 import os
@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.commands import CommandError
+
 _STARTED: list[subprocess.Popen[bytes]] = []
 """Processes are told by their notes; Python warns of a child that nobody holds any more."""
 
@@ -17,36 +19,13 @@ LONGEST_STOP = 60.0
 POLL = 0.1
 
 
-class HarnessError(Exception):
+class HarnessError(CommandError):
     """The cluster cannot be had; the message says what to do."""
 
 
 def say(text: str) -> None:
     """Tell the person who waits what is going on."""
     sys.stderr.write(f"cluster: {text}\n")
-
-
-def run(
-    *command: str | Path,
-    stdin: str | None = None,
-    env: Mapping[str, str] | None = None,
-    cwd: Path | None = None,
-) -> str:
-    """What ``command`` prints; raises `HarnessError` with the end of its errors."""
-    words = [str(word) for word in command]
-    done = subprocess.run(
-        words,
-        input=stdin,
-        env={**os.environ, **(env or {})},
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])
-        raise HarnessError(f"'{' '.join(words[:6])}' ended with {done.returncode}:\n{tail}")
-    return done.stdout
 
 
 def wait_for(what: str, ready: Callable[[], bool], seconds: float) -> None:

@@ -43,6 +43,11 @@ _STRANGERS = ("opentelemetry.trace", "opentelemetry.util.re")
 """They warn of each wrong ``traceparent``, which anybody can send, and quote headers, which may
 hold a key: only their errors are written."""
 
+_REPEATS = "opentelemetry"
+_SELDOM = 60.0
+"""A collector that is away would have it tell of each batch, every few seconds: each of its
+messages is written once in so many seconds."""
+
 Event = MutableMapping[str, Any]
 
 
@@ -78,6 +83,7 @@ def configure_logging(component: str, level: str, fmt: str) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
+    handler.addFilter(_Seldom())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
@@ -93,6 +99,22 @@ _JSON = json.JSONEncoder(sort_keys=True, default=repr)
 
 def _as_json(_logger: object, _method: str, event: Event) -> str:
     return _JSON.encode(event)
+
+
+class _Seldom(logging.Filter):
+    """Lets a message of `_REPEATS` through unless it was written lately."""
+
+    def __init__(self) -> None:
+        super().__init__(_REPEATS)
+        self._written: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it is to be written; its message counts without what is filled in."""
+        if not super().filter(record):  # it is another library's
+            return True
+        since = record.created - _SELDOM
+        self._written = {text: at for text, at in self._written.items() if at > since}
+        return self._written.setdefault(str(record.msg), record.created) == record.created
 
 
 class _Writer(structlog.WriteLogger):

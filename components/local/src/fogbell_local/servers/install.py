@@ -6,9 +6,7 @@ For tests, the same of a browser.
 import os
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
 from fogbell_local.servers import docker, mongo, programs, rabbit
 from fogbell_local.servers.process import ServerError
@@ -41,26 +39,6 @@ def install_browser(say: Say = print) -> None:
     if program is None:
         raise ServerError("no Chromium on the PATH, although its package is installed")
     say(f"Chromium: {program}")
-
-
-def unpack(packages: Sequence[str], folder: Path) -> None:
-    """Lay Debian's ``packages`` out in ``folder``: installed, they would take root, and may start a
-    service. Raises ServerError.
-    """
-    if shutil.which("apt-get") is None:
-        names = " ".join(packages)
-        raise ServerError(f"install {names} with your system's package manager")
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as downloads:
-        fetch = ["apt-get", "-qq", "download", *packages]
-        run = _run(fetch, downloads)
-        if run.returncode != 0:  # a fresh machine has no lists yet
-            _run(["apt-get", "-qq", "update"], downloads)
-            run = _run(fetch, downloads)
-        if run.returncode != 0:
-            raise ServerError(f"apt-get download failed: {run.stderr[-800:]}")
-        for package in sorted(Path(downloads).glob("*.deb")):
-            subprocess.run(["dpkg", "-x", package, folder], check=True)
 
 
 def _found_mongodb() -> str | None:
@@ -122,7 +100,3 @@ def _apt_install(*packages: str, instead: str = "start Docker") -> None:
         )  # fmt: skip
         if run.returncode != 0:
             raise ServerError(f"apt-get {arguments[0]} failed: {(run.stdout + run.stderr)[-800:]}")
-
-
-def _run(command: Sequence[str], folder: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
