@@ -18,6 +18,7 @@ from fogbell_local.processes import Program
 from fogbell_local.servers import laid_out
 from fogbell_local.servers.ports import free_ports
 
+PROGRAMS = ("smtp-sink", "smtp-source")
 PACKAGES = ("postfix", "libicu72", "libdb5.3", "libnsl2", "libtirpc3")
 """Postfix, and those libraries of its that a small Debian 12 may lack."""
 
@@ -84,19 +85,32 @@ def _end(path: Path) -> bytes:
 
 
 def _program(name: str) -> Path:
-    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])
-    if installed := shutil.which(name, path=path):
-        return Path(installed)
-    return laid_out(*PACKAGES) / "usr" / "sbin" / name
+    root = _root()
+    return Path(_installed(name) or "") if root is None else root / "usr" / "sbin" / name
 
 
 def _environment() -> dict[str, str]:
     """Where the libraries are that came along; behind them come the system's."""
-    libraries = laid_out(*PACKAGES) / "usr" / "lib"
+    root = _root()
+    if root is None:
+        return {}
+    libraries = root / "usr" / "lib"
     folders = [libraries / "postfix", *sorted(libraries.glob("*-linux-gnu*"))]
     return {"LD_LIBRARY_PATH": os.pathsep.join(map(str, folders))}
 
 
 async def provide() -> None:
     """Make sure that both are here. Raises ServerError where they cannot be had."""
-    await asyncio.to_thread(_program, "smtp-sink")
+    await asyncio.to_thread(_root)
+
+
+def _root() -> Path | None:
+    """Below what the packages lie that were laid out; None where the system has both programs."""
+    if all(_installed(name) for name in PROGRAMS):
+        return None
+    return laid_out(*PACKAGES)
+
+
+def _installed(name: str) -> str | None:
+    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])
+    return shutil.which(name, path=path)

@@ -42,11 +42,6 @@ def _parts(ids: list[str]) -> list[list[str]]:
 def _publish_celery() -> Callable[[list[str]], None]:
     from bench.peers.with_celery import app, deliver
 
-    # RabbitMQ refuses messages for a quorum queue that it is making, and all publishers at once
-    # would have it made.
-    with app.connection_for_write() as connection:
-        app.amqp.queues[app.conf.task_default_queue](connection.default_channel).declare()
-
     def publish(ids: list[str]) -> None:
         with app.producer_pool.acquire(block=True) as producer:
             for id_ in ids:

@@ -6,6 +6,8 @@ The numbers of threads and tasks are those that did best on two cores: `bench.ro
 import re
 from dataclasses import dataclass
 
+import aio_pika
+
 from bench.peers import documents
 from bench.peers.place import Place
 from bench.plot import Plot, python
@@ -63,7 +65,22 @@ _CELERY = (
 )  # fmt: skip
 
 
-class CeleryPrefork(Peer):
+class Celery(Peer):
+    """Its queue is made before anything uses it: RabbitMQ refuses messages for a quorum queue that
+    it is still making, and all publishers at once would have it made.
+    """
+
+    async def place(self, plot: Plot, smtp_port: int = 0) -> Place:
+        """As any peer's, with the queue as `with_celery` declares it."""
+        place = await super().place(plot, smtp_port)
+        async with await aio_pika.connect(place.rabbitmq) as connection:
+            channel = await connection.channel()
+            quorum = {"x-queue-type": "quorum"}
+            await channel.declare_queue(place.queue, durable=True, arguments=quorum)
+        return place
+
+
+class CeleryPrefork(Celery):
     """One task at a time in each of its processes."""
 
     def commands(self, processes: int, queue: str) -> list[list[str]]:
@@ -71,7 +88,7 @@ class CeleryPrefork(Peer):
         return [_celery("prefork", processes * self.concurrency, queue)]
 
 
-class CeleryThreads(Peer):
+class CeleryThreads(Celery):
     """Threads in one process; several processes are several workers."""
 
     def commands(self, processes: int, queue: str) -> list[list[str]]:

@@ -55,8 +55,8 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a reader chooses: a value that ``label`` has among ``series``, a selector in which
-    ``$namespace`` is the namespace that was chosen before.
+    """What a reader chooses: a value that ``label`` has among ``series``, a selector in which ``$x``
+    stands for what was chosen before of the label ``x``.
     """
 
     label: str

@@ -22,7 +22,7 @@ from tests.chaos.report import Report, arrivals, recovery
 from tests.chaos.rest import reckoning
 from tests.chaos.sizes import FULL, SHORT, SHORTENED, Sizes
 from tests.chaos.tools import Programs, provide
-from tests.support.commands import CommandError
+from tests.support.commands import ToolError
 
 from fogbell.model.status import DeliveryStatus
 from fogbell_local.servers import ServerError, install
@@ -56,7 +56,7 @@ def main() -> int:
         install(_say, contained=False)
         programs = provide({planned.kind for planned in plan}, _say)
         report = asyncio.run(_run(directory, programs, plan, sizes, seed))
-    except (ServerError, CommandError, OSError) as error:
+    except (ServerError, ToolError, OSError) as error:
         _say(f"chaos: {error}")
         _say(f"logs are in {directory}")
         return 1

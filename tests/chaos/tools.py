@@ -1,23 +1,22 @@
-"""The programs that break things: built or fetched once for a machine, kept by version.
+"""The programs that break things: built or fetched once for a machine, kept.
 
 Toxiproxy stands in the network between components and servers; libfaketime gives a process a wrong
 clock.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.chaos.kinds import NETWORK, Kind
 from tests.support.gomodules import built
+from tests.support.making import Say
 
 from fogbell_local.servers import ServerError, laid_out
 
 TOXIPROXY = "github.com/Shopify/toxiproxy/v2/cmd/server"
 TOXIPROXY_VERSION = "v2.5.0"
 _LIBRARY = "usr/lib/*/faketime/libfaketime.so.1"
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ class Programs:
 
 
 def provide(kinds: Iterable[Kind], say: Say) -> Programs:
-    """What faults of ``kinds`` need. Raises `CommandError` and ServerError."""
+    """What faults of ``kinds`` need. Raises `ToolError` and ServerError."""
     wanted = set(kinds)
     return Programs(
         toxiproxy=toxiproxy(say) if wanted & NETWORK else None,
@@ -38,7 +37,7 @@ def provide(kinds: Iterable[Kind], say: Say) -> Programs:
 
 
 def toxiproxy(say: Say) -> Path:
-    """Its server, built from its Go module the first time. Raises `CommandError`."""
+    """Its server, built from its Go module the first time. Raises `ToolError`."""
     return built("toxiproxy", TOXIPROXY, TOXIPROXY_VERSION, "3 minutes", say)
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 
-class CommandError(Exception):
-    """A command is not here or has failed; the message says what it said, or what to do."""
+class ToolError(Exception):
+    """What is needed cannot be had, or has failed; the message says what it said, or what to do."""
 
 
 def run(
@@ -16,18 +16,21 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> str:
-    """What ``command`` prints; raises `CommandError` with the end of its errors."""
+    """What ``command`` prints; raises `ToolError` with the end of its errors."""
     words = [str(word) for word in command]
-    done = subprocess.run(
-        words,
-        input=stdin,
-        env={**os.environ, **(env or {})},
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            words,
+            input=stdin,
+            env={**os.environ, **(env or {})},
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise ToolError(f"'{words[0]}' cannot be started: {error.strerror}") from error
     if done.returncode:
         tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])
-        raise CommandError(f"'{' '.join(words[:6])}' ended with {done.returncode}:\n{tail}")
+        raise ToolError(f"'{' '.join(words[:6])}' ended with {done.returncode}:\n{tail}")
     return done.stdout

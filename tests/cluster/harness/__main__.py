@@ -10,9 +10,11 @@ from tests.cluster.harness import images, kind, tools
 from tests.cluster.harness.cluster import open_cluster
 from tests.cluster.harness.earlier import EARLIER, unpack_earlier
 from tests.cluster.harness.places import COMPONENTS, foreign_kubeconfig
-from tests.cluster.harness.running import HarnessError, say
+from tests.cluster.harness.running import say
 from tests.support.alertmanager import alertmanager
-from tests.support.commands import CommandError
+from tests.support.commands import ToolError
+
+from fogbell_local.servers import ServerError
 
 
 def up() -> None:
@@ -53,7 +55,7 @@ def load() -> None:
         return
     cluster = open_cluster()
     if not cluster.running:
-        raise HarnessError("no cluster runs here: start one with 'make cluster'")
+        raise ToolError("no cluster runs here: start one with 'make cluster'")
     cluster.images.load_services()
     cluster.images.load_components(*COMPONENTS)
     say("the images are there: docs/testing.md says how to install Fogbell with them")
@@ -86,7 +88,7 @@ def main() -> int:
     parser.add_argument("command", choices=COMMANDS)
     try:
         COMMANDS[parser.parse_args().command]()
-    except CommandError as error:
+    except (ToolError, ServerError) as error:
         say(str(error))
         return 1
     return 0

@@ -12,9 +12,9 @@ from tests.cluster.harness import control_plane, network, node
 from tests.cluster.harness.certificates import Certificates
 from tests.cluster.harness.images import Images
 from tests.cluster.harness.places import INGRESS, NODE, State
-from tests.cluster.harness.running import HarnessError, Processes, Running, say, wait_for
+from tests.cluster.harness.running import Processes, Running, say, wait_for
 from tests.cluster.harness.tools import Tools, gateway_api, provide
-from tests.support.commands import CommandError, run
+from tests.support.commands import ToolError, run
 
 _ORDER = (
     "ingress",
@@ -105,7 +105,7 @@ class Cluster:
 
     def _ingress_listens(self) -> bool:
         if not self.processes.alive("ingress"):
-            raise HarnessError(f"Traefik has ended:\n{self.processes.tail('ingress')}")
+            raise ToolError(f"Traefik has ended:\n{self.processes.tail('ingress')}")
         host, _, port = INGRESS.rpartition(":")
         try:
             socket.create_connection((host, int(port)), timeout=1).close()
@@ -116,10 +116,10 @@ class Cluster:
     def _node_ready(self) -> bool:
         for name in ("kubelet", "proxy", "dns", "controllers", "scheduler"):
             if not self.processes.alive(name):
-                raise HarnessError(f"{name} has ended:\n{self.processes.tail(name)}")
+                raise ToolError(f"{name} has ended:\n{self.processes.tail(name)}")
         try:
             found = json.loads(self.kubectl("get", "node", NODE, "--output=json"))
-        except CommandError:
+        except ToolError:
             return False
         conditions = {c["type"]: c["status"] for c in found["status"]["conditions"]}
         return conditions.get("Ready") == "True"
@@ -142,7 +142,7 @@ class Cluster:
                 quick = ("--all-namespaces", "--all", "--wait=false", "--grace-period=1")
                 self.kubectl("delete", kind, *quick)
             wait_for("the end of all pods", self._no_pods, 60)
-        except CommandError as error:
+        except ToolError as error:
             say(f"some pods are left to be ended by force: {error}")
 
     def _no_pods(self) -> bool:

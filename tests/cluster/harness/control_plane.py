@@ -7,8 +7,9 @@ from pathlib import Path
 
 from tests.cluster.harness.certificates import Certificates
 from tests.cluster.harness.places import API_PORT, GATEWAY, SERVICE_NETWORK, State
-from tests.cluster.harness.running import HarnessError, Processes, wait_for
+from tests.cluster.harness.running import Processes, wait_for
 from tests.cluster.harness.tools import Tools
+from tests.support.commands import ToolError
 
 ETCD = "http://127.0.0.1:16379"
 ETCD_PEER = "http://127.0.0.1:16380"
@@ -107,7 +108,7 @@ current-context: fogbell
 def _ready(state: State, certificates: Certificates, processes: Processes) -> bool:
     for name in ("etcd", "api"):
         if not processes.alive(name):
-            raise HarnessError(f"{name} has ended:\n{processes.tail(name)}")
+            raise ToolError(f"{name} has ended:\n{processes.tail(name)}")
     request = urllib.request.Request(
         f"{state.api_url}/readyz", headers={"Authorization": f"Bearer {certificates.token}"}
     )

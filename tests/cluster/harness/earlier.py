@@ -4,8 +4,7 @@ import os
 from pathlib import Path
 
 from tests.cluster.harness.places import REPOSITORY
-from tests.cluster.harness.running import HarnessError
-from tests.support.commands import CommandError, run
+from tests.support.commands import ToolError, run
 
 INSTALLED = ("charts", "components", "requirements/images", "Dockerfile")
 EARLIER = "earlier"
@@ -15,12 +14,12 @@ VARIABLE = "FOGBELL_UPGRADE_FROM"
 
 
 def unpack_earlier(folder: Path) -> Path:
-    """Unpack it into ``folder``, and return that. Raises `HarnessError` where git has no such."""
+    """Unpack it into ``folder``, and return that. Raises `ToolError` where git has no such."""
     before = os.environ.get(VARIABLE) or _before_last_change()
     try:
         _git("cat-file", "-e", f"{before}^{{commit}}")
-    except CommandError as error:
-        raise HarnessError(
+    except ToolError as error:
+        raise ToolError(
             f"an upgrade begins at the commit {before}, which this clone does not have:"
             f" git fetch --unshallow, or name another in {VARIABLE}"
         ) from error

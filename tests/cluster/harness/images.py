@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster.harness.places import HARNESS, REPOSITORY, State
-from tests.cluster.harness.running import HarnessError, say
-from tests.support.commands import run
+from tests.cluster.harness.running import say
+from tests.support.commands import ToolError, run
 from tests.support.gomodules import go
+from tests.support.making import once
 
-from fogbell_local.servers import cache, programs
+from fogbell_local.cache import cache
+from fogbell_local.servers import programs
 
 PYTHON_BASE = "localhost/fogbell-base-python:bookworm"
 MONGODB = "localhost/fogbell-test-mongodb:6.0"
@@ -153,16 +155,8 @@ def _digest(*files: Path, root: Path = HARNESS) -> str:
 
 def _cached(name: str, digest: str, make: Callable[[Path], None]) -> Path:
     """The archive of an image, made where the cache has none of this digest."""
-    folder = cache() / "archives"
-    folder.mkdir(parents=True, exist_ok=True)
-    archive = folder / f"{name}-{digest}.tar"
-    if not archive.exists():
-        say(f"making the image of {name}, once for this machine")
-        making = folder / f"{name}-{digest}.{os.getpid()}"
-        making.unlink(missing_ok=True)
-        make(making)
-        making.rename(archive)
-    return archive
+    archive = cache() / "archives" / f"{name}-{digest}.tar"
+    return once(archive, f"making the image of {name}", make, say)
 
 
 def _debian(packages: str) -> Path:
@@ -208,7 +202,7 @@ def _make_mongodb(archive: Path) -> None:
     """The wheel's mongod on a bare Debian: no mongosh, so a Fogbell image initiates the set."""
     mongod = programs.mongod()
     if mongod is None:
-        raise HarnessError("no mongod in this environment: run 'make setup'")
+        raise ToolError("no mongod in this environment: run 'make setup'")
     root = _debian("libcurl4,libssl3,liblzma5,tini")
     try:
         _from_root(

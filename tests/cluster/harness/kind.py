@@ -6,10 +6,10 @@ import subprocess
 from pathlib import Path
 
 from tests.cluster.harness.places import REPOSITORY
-from tests.cluster.harness.running import HarnessError, say
-from tests.support.commands import run
+from tests.cluster.harness.running import say
+from tests.support.commands import ToolError, run
 
-from fogbell_local.servers import cache
+from fogbell_local.cache import cache
 
 NAME = "fogbell"
 
@@ -62,4 +62,4 @@ def host() -> str:
         gateway: str = pool.get("Gateway", "")
         if "." in gateway:
             return gateway
-    raise HarnessError("Docker's network 'kind' has no IPv4 gateway: set FOGBELL_SINK_HOST")
+    raise ToolError("Docker's network 'kind' has no IPv4 gateway: set FOGBELL_SINK_HOST")

@@ -6,8 +6,9 @@ from pathlib import Path
 from tests.cluster.harness.certificates import Certificates
 from tests.cluster.harness.network import CNI_PLUGINS
 from tests.cluster.harness.places import GATEWAY, NODE, POD_NETWORK, State
-from tests.cluster.harness.running import HarnessError, Processes, wait_for
+from tests.cluster.harness.running import Processes, wait_for
 from tests.cluster.harness.tools import Tools
+from tests.support.commands import ToolError
 
 PAUSE_IMAGE = "localhost/fogbell-pause:1"
 DNS_DOMAIN = "cluster.local"
@@ -47,7 +48,7 @@ def start(state: State, tools: Tools, processes: Processes) -> None:
 
 def _listening(state: State, processes: Processes) -> bool:
     if not processes.alive("containerd"):
-        raise HarnessError(f"containerd has ended:\n{processes.tail('containerd')}")
+        raise ToolError(f"containerd has ended:\n{processes.tail('containerd')}")
     return state.containerd_socket.exists()
 
 

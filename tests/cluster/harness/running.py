@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.commands import CommandError
+from tests.support.commands import ToolError
 
 _STARTED: list[subprocess.Popen[bytes]] = []
 """Processes are told by their notes; Python warns of a child that nobody holds any more."""
@@ -19,21 +19,17 @@ LONGEST_STOP = 60.0
 POLL = 0.1
 
 
-class HarnessError(CommandError):
-    """The cluster cannot be had; the message says what to do."""
-
-
 def say(text: str) -> None:
     """Tell the person who waits what is going on."""
     sys.stderr.write(f"cluster: {text}\n")
 
 
 def wait_for(what: str, ready: Callable[[], bool], seconds: float) -> None:
-    """Return once ``ready`` says so; raise `HarnessError` after ``seconds``."""
+    """Return once ``ready`` says so; raise `ToolError` after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not ready():
         if time.monotonic() > deadline:
-            raise HarnessError(f"{what} within {seconds:.0f} s did not come true")
+            raise ToolError(f"{what} within {seconds:.0f} s did not come true")
         time.sleep(POLL)
 
 

@@ -16,11 +16,13 @@ from tests.cluster.harness.places import (
     PROMETHEUS_OPERATOR_VERSION,
     PROMETHEUS_VERSION,
 )
-from tests.cluster.harness.running import HarnessError, say
-from tests.support.commands import run
-from tests.support.gomodules import built, files_of, go, once
+from tests.cluster.harness.running import say
+from tests.support.commands import ToolError
+from tests.support.gomodules import built, files_of, go
+from tests.support.making import once
 
-from fogbell_local.servers import cache
+from fogbell_local.cache import cache
+from fogbell_local.servers import apt_install
 
 KUBERNETES = (
     "kubectl",
@@ -56,9 +58,9 @@ class Tools:
 
 
 def provide() -> Tools:
-    """Find, install or build everything; says what takes long. Raises `HarnessError`."""
+    """Find, install or build everything; says what takes long. Raises `ToolError`."""
     if os.geteuid():
-        raise HarnessError(
+        raise ToolError(
             "a cluster of processes needs root (namespaces, mounts, a bridge). Run as root, or"
             " start Docker and install kind, or name a cluster: FOGBELL_KUBECONFIG=FILE"
         )
@@ -92,13 +94,13 @@ def prometheus() -> Path:
         env = {"GOWORK": "off", "GOFLAGS": ""}
         go("build", *tags, "-o", str(making), "./cmd/prometheus", cwd=source, env=env)
 
-    return once(program, f"Prometheus {PROMETHEUS_VERSION}", "2.5 minutes", build, say)
+    return once(program, f"building Prometheus {PROMETHEUS_VERSION}: about 2.5 minutes", build, say)
 
 
 def _beside(folder: Path, name: str) -> Path:
     program = folder / name
     if not program.exists():
-        raise HarnessError(f"no {name} in this environment: run 'make cluster', which installs it")
+        raise ToolError(f"no {name} in this environment: run 'make cluster', which installs it")
     return program
 
 
@@ -111,17 +113,9 @@ def _etcd() -> Path:
 
 def _install_debian() -> None:
     missing = sorted({p for program, p in DEBIAN.items() if shutil.which(program) is None})
-    if not missing:
-        return
-    if shutil.which("apt-get") is None:
-        raise HarnessError(f"install {' '.join(missing)} with your system's package manager")
-    say(f"installing {', '.join(missing)} from Debian's packages")
-    # A service that a package would start here is none of ours, and may not take our names.
-    env = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    run("apt-get", "-qq", "update", env=env)
-    # A machine that has just started may still be installing for itself.
-    patient = ("-o", "DPkg::Lock::Timeout=300")
-    run("apt-get", "-qq", *patient, "install", "-y", "--no-install-recommends", *missing, env=env)
+    if missing:
+        say(f"installing {', '.join(missing)} from Debian's packages")
+        apt_install(*missing)
 
 
 def gateway_api() -> Path:
@@ -144,7 +138,8 @@ def _built_kubernetes() -> Path:
         flags = ("-trimpath", "-ldflags", _stamps(), "-o", str(making))
         go("build", *flags, ".", cwd=HARNESS / "kubernetes")
 
-    once(folder / "kubernetes", f"Kubernetes {KUBERNETES_VERSION}", "5 minutes", build, say)
+    what = f"building Kubernetes {KUBERNETES_VERSION}: about 5 minutes"
+    once(folder / "kubernetes", what, build, say)
     for name in KUBERNETES:
         if not (folder / name).exists():
             (folder / name).symlink_to("kubernetes")

@@ -43,10 +43,10 @@ _STRANGERS = ("opentelemetry.trace", "opentelemetry.util.re")
 """They warn of each wrong ``traceparent``, which anybody can send, and quote headers, which may
 hold a key: only their errors are written."""
 
-_REPEATS = "opentelemetry"
-_SELDOM = 60.0
-"""A collector that is away would have it tell of each batch, every few seconds: each of its
-messages is written once in so many seconds."""
+_REPEATER = "opentelemetry"
+_REPEAT_SECONDS = 60.0
+"""A collector that is away would have the repeater tell of each batch, every few seconds: each of
+its messages is written once in so many seconds."""
 
 Event = MutableMapping[str, Any]
 
@@ -102,19 +102,26 @@ def _as_json(_logger: object, _method: str, event: Event) -> str:
 
 
 class _Seldom(logging.Filter):
-    """Lets a message of `_REPEATS` through unless it was written lately."""
+    """Lets a message of `_REPEATER` through unless it was written lately.
+
+    Threads come here unlocked, so each step is one that no other can break. Messages count without
+    what is filled in: there are as many as the library's code has lines that log.
+    """
 
     def __init__(self) -> None:
-        super().__init__(_REPEATS)
+        super().__init__(_REPEATER)
         self._written: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether it is to be written; its message counts without what is filled in."""
+        """Whether it is to be written."""
         if not super().filter(record):  # it is another library's
             return True
-        since = record.created - _SELDOM
-        self._written = {text: at for text, at in self._written.items() if at > since}
-        return self._written.setdefault(str(record.msg), record.created) == record.created
+        message = str(record.msg)
+        last = self._written.get(message)
+        if last is not None and 0 <= record.created - last < _REPEAT_SECONDS:
+            return False
+        self._written[message] = record.created
+        return True
 
 
 class _Writer(structlog.WriteLogger):

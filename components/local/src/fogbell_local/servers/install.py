@@ -4,15 +4,13 @@ For tests, the same of a browser.
 """
 
 import os
-import shutil
-import subprocess
 from collections.abc import Callable
 
 from fogbell_local.servers import docker, mongo, programs, rabbit
+from fogbell_local.servers.packages import apt_install
 from fogbell_local.servers.process import ServerError
 
 _MONGOD_LIBRARIES = ("libcurl4", "libssl3", "liblzma5")
-_LOCK_SECONDS = 300
 
 Say = Callable[[str], None]
 
@@ -34,7 +32,7 @@ def install_browser(say: Say = print) -> None:
     Debian's brings a font along.
     """
     if programs.chromium() is None:
-        _apt_install("chromium", instead="put Google Chrome on the PATH")
+        apt_install("chromium", instead="put Google Chrome on the PATH")
     program = programs.chromium()
     if program is None:
         raise ServerError("no Chromium on the PATH, although its package is installed")
@@ -63,7 +61,7 @@ def _provide_mongodb() -> str:
             f"install either, start Docker, or set {mongo.ADDRESS_VARIABLE}"
         )
     if programs.missing_library(program):
-        _apt_install(*_MONGOD_LIBRARIES)
+        apt_install(*_MONGOD_LIBRARIES)
     if library := programs.missing_library(program):
         raise ServerError(f"{program} needs {library}, which this system does not have")
     return str(program)
@@ -71,7 +69,7 @@ def _provide_mongodb() -> str:
 
 def _provide_rabbitmq() -> str:
     if programs.rabbitmq_server() is None:
-        _apt_install("rabbitmq-server")
+        apt_install("rabbitmq-server")
     program = programs.rabbitmq_server()
     if program is None or programs.epmd() is None:
         raise ServerError(
@@ -79,24 +77,3 @@ def _provide_rabbitmq() -> str:
             f"{rabbit.ADDRESS_VARIABLE}"
         )
     return str(program)
-
-
-def _apt_install(*packages: str, instead: str = "start Docker") -> None:
-    """Install Debian packages without a question. A service that the system starts is no matter:
-    ours listens elsewhere."""
-    names = " ".join(packages)
-    if shutil.which("apt-get") is None:
-        raise ServerError(f"install {names} with your system's package manager, or {instead}")
-    prefix = [] if os.geteuid() == 0 else ["sudo", "-n"]
-    if prefix and shutil.which("sudo") is None:
-        raise ServerError(f"run as root: apt-get install {names}")
-    environment = ["env", "DEBIAN_FRONTEND=noninteractive"]
-    # A machine that has just started may still be installing for itself.
-    patient = ["-qq", "-o", f"DPkg::Lock::Timeout={_LOCK_SECONDS}"]
-    for arguments in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
-        run = subprocess.run(
-            [*prefix, *environment, "apt-get", *patient, *arguments],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if run.returncode != 0:
-            raise ServerError(f"apt-get {arguments[0]} failed: {(run.stdout + run.stderr)[-800:]}")

@@ -1,54 +1,93 @@
-"""Debian's packages, laid out beside the system: installed, they would take root, and may start a
-service.
-"""
+"""Debian's packages: installed, or laid out beside the system, where that is enough."""
 
 import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from fogbell_local.cache import cache
 from fogbell_local.servers.process import ServerError
 
+LOCK_SECONDS = 300.0
+LOCK_POLL = 1.0
 
-def cache() -> Path:
-    """What is made or fetched once for each machine, by name and version."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "fogbell"
+_ENVIRONMENT = {
+    "DEBIAN_FRONTEND": "noninteractive",
+    "RUNLEVEL": "1",  # a service that a package would start is none of ours
+    "LC_ALL": "C",  # what it says is read
+}
+
+
+def apt_install(*packages: str, instead: str = "start Docker") -> None:
+    """Install ``packages`` without a question, and without starting a service of theirs.
+
+    Raises ServerError with what to do, such as what one may do ``instead``.
+    """
+    names = " ".join(packages)
+    if shutil.which("apt-get") is None:
+        raise ServerError(f"install {names} with your system's package manager, or {instead}")
+    prefix = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    if prefix and shutil.which("sudo") is None:
+        raise ServerError(f"run as root: apt-get install {names}")
+    for arguments in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
+        run = _apt_get(*arguments, prefix=prefix)
+        if run.returncode != 0:
+            raise ServerError(f"apt-get {arguments[0]} failed: {(run.stdout + run.stderr)[-800:]}")
 
 
 def laid_out(*packages: str) -> Path:
-    """The root below which the files of Debian's ``packages`` are, in a folder of `cache` that is
-    called like the first. What stands there is whole. Raises ServerError.
+    """The root below which the files of ``packages`` are: fetched once for this machine, whole, and
+    not installed, for that would take root. Raises ServerError.
     """
-    folder = cache() / packages[0]
-    if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as making:
-            _unpack(packages, Path(making) / "root", Path(making))
-            try:
-                (Path(making) / "root").rename(folder)
-            except OSError:
-                if not folder.exists():  # nobody was first
-                    raise
+    folder = cache() / "debian" / "+".join(packages)
+    if folder.exists():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as making:
+        root = Path(making) / "root"
+        root.mkdir()
+        _lay_out(packages, root, Path(making))
+        try:
+            root.rename(folder)
+        except OSError:
+            if not folder.exists():  # nobody else was first
+                raise
     return folder
 
 
-def _unpack(packages: Sequence[str], root: Path, downloads: Path) -> None:
+def _lay_out(packages: Sequence[str], root: Path, downloads: Path) -> None:
     if shutil.which("apt-get") is None:
-        names = " ".join(packages)
-        raise ServerError(f"install {names} with your system's package manager")
-    fetch = ["apt-get", "-qq", "download", *packages]
-    run = _run(fetch, downloads)
+        raise ServerError(f"install {' '.join(packages)} with your system's package manager")
+    run = _apt_get("download", *packages, folder=downloads)
     if run.returncode != 0:  # a fresh machine has no lists yet
-        _run(["apt-get", "-qq", "update"], downloads)
-        run = _run(fetch, downloads)
+        _apt_get("update")
+        run = _apt_get("download", *packages, folder=downloads)
     if run.returncode != 0:
         raise ServerError(f"apt-get download failed: {run.stderr[-800:]}")
     for package in sorted(downloads.glob("*.deb")):
-        subprocess.run(["dpkg", "-x", package, root], check=True)
+        run = _run(["dpkg", "-x", str(package), str(root)])
+        if run.returncode != 0:
+            raise ServerError(f"dpkg -x {package.name} failed: {run.stderr[-800:]}")
 
 
-def _run(command: Sequence[str], folder: Path) -> "subprocess.CompletedProcess[str]":
+def _apt_get(
+    *arguments: str, prefix: Sequence[str] = (), folder: Path | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """Run it, and again while another has the lock: a machine that has just started may still be
+    installing for itself.
+    """
+    settings = [f"{name}={value}" for name, value in _ENVIRONMENT.items()]
+    command = [*prefix, "env", *settings, "apt-get", "-qq", *arguments]
+    ends = time.monotonic() + LOCK_SECONDS
+    while True:
+        run = _run(command, folder)
+        if "Could not get lock" not in run.stderr or time.monotonic() > ends:
+            return run
+        time.sleep(LOCK_POLL)
+
+
+def _run(command: Sequence[str], folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
