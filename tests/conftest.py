@@ -8,6 +8,7 @@ from typing import Any
 import pymongo
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 from tests.support.locked import LockedMongo, locked_mongo
 from tests.support.measuring import Stopwatch, measured
 from tests.support.shared import Ask, SharedServers, ask
@@ -21,6 +22,15 @@ from fogbell_local.sink import SinkServer
 structlog.configure(
     processors=[structlog.processors.add_log_level, places, structlog.processors.JSONRenderer()]
 )
+
+# A machine that stalls for a moment makes no example wrong.
+settings.register_profile(
+    "fogbell",
+    settings.get_profile(settings.get_current_profile_name()),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("fogbell")
 
 ASK = pytest.StashKey[Ask]()
 SHARED = pytest.StashKey[SharedServers]()

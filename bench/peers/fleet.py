@@ -75,8 +75,9 @@ class Celery(Peer):
         place = await super().place(plot, smtp_port)
         async with await aio_pika.connect(place.rabbitmq) as connection:
             channel = await connection.channel()
-            quorum = {"x-queue-type": "quorum"}
-            await channel.declare_queue(place.queue, durable=True, arguments=quorum)
+            await channel.declare_queue(
+                place.queue, durable=True, arguments={"x-queue-type": "quorum"}
+            )
         return place
 
 

@@ -55,7 +55,7 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a reader chooses: a value that ``label`` has among ``series``, a selector in which ``$x``
+    """What a reader chooses: a value that ``label`` has among ``series``, a selector. There ``$x``
     stands for what was chosen before of the label ``x``.
     """
 

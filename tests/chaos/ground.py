@@ -17,7 +17,8 @@ from tests.chaos.load import Load
 from tests.chaos.people import People
 from tests.chaos.proxies import Proxies, Proxy
 from tests.chaos.sizes import REPLICA_SET, Sizes
-from tests.chaos.tools import Programs, Say
+from tests.chaos.tools import Programs
+from tests.support.making import Say
 
 from fogbell.broker import Topology
 from fogbell.store.database import Database

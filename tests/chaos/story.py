@@ -10,8 +10,8 @@ from tests.chaos.ground import Ground
 from tests.chaos.plan import Planned
 from tests.chaos.rest import come_to_rest
 from tests.chaos.sizes import Sizes
-from tests.chaos.tools import Say
 from tests.chaos.witness import witness
+from tests.support.making import Say
 
 HEAD_START = 0.7
 """Seconds that a bulk run has before a fault strikes it: it is being expanded and sent by then."""

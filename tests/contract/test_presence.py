@@ -95,7 +95,8 @@ async def test_who_is_refused_by_mongodb_at_first_looks_on(own_mongo: MongoServe
             await db.ping()
         await asyncio.sleep(2 * LOOK_EVERY)
         await admin.client["admin"].command("createUser", "late", pwd="secret", roles=["root"])
-        await eventually(lambda: presence._since is None)
+        # The driver looks again once the answer that it waits for comes: ten seconds.
+        await eventually(lambda: presence._since is None, 30)
         assert await _count(presence, db) == 0
         await asyncio.to_thread(own_mongo.stop)
         await eventually(lambda: presence._away)

@@ -139,13 +139,13 @@ async def test_what_nobody_could_be_asked_about_waits_uncounted_and_is_sent_then
 ) -> None:
     tried, waiting = await posted(db, 2)
     async with relay({"CONNECT": ["421 no|close", "220 relay"]}) as only:
-        rules = BreakerRules(failures=1, pause=0.3)
+        rules = BreakerRules(failures=1, pause=3.0)
         way = routed(Channel.EMAIL, smtp("relay-a", only.port), rules=rules)
         async with lane(db, cast("Any", way)) as at_work:
             await at_work.work(tried)
             await at_work.work(waiting)
             put_back = await document(db, waiting)
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(3.0)
             await again(db, at_work, waiting)
         await way.close()
     assert (put_back["status"], put_back["reason"]) == ("pending", "provider_unavailable")
@@ -250,7 +250,7 @@ async def test_a_rate_holds_over_workers_and_what_is_above_it_goes_elsewhere(db:
 
     async with served(limited.app) as a, served(free.app) as b:
         given = (
-            twilio_at("gateway-a", a, rate_per_second=5, rate_burst=10),
+            twilio_at("gateway-a", a, rate_per_second=1, rate_burst=10),
             twilio_at("gateway-b", b),
         )
         workers = [routed(Channel.SMS, *given, make_rate=rate) for _ in range(2)]
@@ -259,7 +259,7 @@ async def test_a_rate_holds_over_workers_and_what_is_above_it_goes_elsewhere(db:
         took = time.monotonic() - began
         for worker in workers:
             await worker.close()
-    assert took < 2, "10 in any 2 seconds: the burst alone counts"
+    assert took < 10, "10 in any 10 seconds: the burst alone counts"
     assert Counter(s.provider for s in sent if not isinstance(s, Deferred)).total() == 40
     assert 1 <= len(limited.forms) <= 10
     assert len(limited.forms) + len(free.forms) == 40

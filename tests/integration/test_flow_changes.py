@@ -22,12 +22,12 @@ async def belated(module_ground: Ground) -> AsyncIterator[dict[str, Account]]:
     async with System(module_ground, workers=0, retry=False) as system:
         for name in LATE:
             await system.put_recipient(name, addresses={"email": f"{name}@wrong.example"})
-        end = _soon(1.5)
+        end = _soon(5)
         posts = {
             "three": await system.post(_to(*LATE)),
             "expired": await system.post(_to("eve", expires_at=end)),
             "scheduled": await system.post(
-                _to("eve", send_at=_soon(0.5), expires_at=end, channels=["email", "inbox"])
+                _to("eve", send_at=_soon(1), expires_at=end, channels=["email", "inbox"])
             ),
         }
         assert (await system.client.delete("/v1/recipients/ann")).status_code == 204

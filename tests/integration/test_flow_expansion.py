@@ -7,7 +7,7 @@ from uuid import UUID
 from tests.support.account import recipient_ids
 from tests.support.deliveries import GRACE
 from tests.support.notifications import new_notification
-from tests.support.system import Ground, System, when
+from tests.support.system import LONG_LEASES, Ground, System, when
 
 from fogbell.broker import Publisher
 from fogbell.model.content import Content
@@ -53,7 +53,7 @@ async def _frozen(system: System, run: str) -> bool:
 
 
 async def test_every_member_of_a_group_is_reached_once_a_channel(ground: Ground) -> None:
-    async with System(ground, workers=2) as system:
+    async with System(ground, workers=2, settings=LONG_LEASES) as system:
         await _import(system)
         body = {"audience": {"groups": ["crew", "all"]}, "channels": list(CHANNELS)}
         posted = await system.post(body | {"content": CONTENT})

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from tests.support.account import email_ids
 from tests.support.measuring import Stopwatch
-from tests.support.system import Ground, System, mail, when
+from tests.support.system import LONG_LEASES, Ground, System, mail, when
 
 from fogbell_local.servers import MongoServer, RabbitServer
 from fogbell_local.sink.server import Behaviour
@@ -32,7 +32,8 @@ async def test_what_rabbitmq_forgot_is_delivered_by_the_sweep(
     ground: Ground, own_rabbit: RabbitServer
 ) -> None:
     ground.sink.restart(Behaviour(delay=0.1))
-    async with System(replace(ground, rabbitmq=own_rabbit.uri)) as system:
+    own = replace(ground, rabbitmq=own_rabbit.uri)
+    async with System(own, settings=LONG_LEASES) as system:
         run, expected = await _in_the_middle(system)
         await asyncio.to_thread(own_rabbit.wipe)
         assert system.accepted_mails() < len(PEOPLE)

@@ -29,7 +29,7 @@ async def test_a_scheduled_mail_is_sent_when_its_time_comes_and_not_before(
 
 async def test_a_scheduled_mail_goes_to_the_group_as_it_is_then(running: System) -> None:
     people = {"audience": {"groups": ["crew"]}}
-    posted = await running.post(mail(send_at=_soon(2), **people))
+    posted = await running.post(mail(send_at=_soon(6), **people))
     await running.put_recipient("mate", addresses={"email": "mate@example.org"}, groups=["crew"])
     await running.settled(posted["id"])
     expected = recipient_ids(posted["id"], ["mate"], Channel.EMAIL)

@@ -63,7 +63,7 @@ async def intake(mongo_uri: str, database_name: str, tmp_path: Path) -> AsyncIte
         log=log,
     )
     try:
-        await eventually(lambda: ready_file.exists() or process.returncode is not None)
+        await eventually(lambda: ready_file.exists() or process.returncode is not None, 60)
         assert process.returncode is None, log.read_text()
         url = json.loads(ready_file.read_text())["url"]
         async with httpx2.AsyncClient(

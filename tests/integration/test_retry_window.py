@@ -106,16 +106,16 @@ async def test_once_waits_a_hold_out_or_leases_would_never_end(start: Start, db:
 async def test_a_window_that_starts_ten_seconds_late_ends_leases_at_once(
     start: Start, db: Database
 ) -> None:
-    """The last one ended at second 50: without its word that would be a gap of 20 s."""
+    """The last one ended long ago, and said until when it would rest: that is no gap."""
     await _swept_just_now(db)
     now = db.clock.now()
     await sweep_state.finished(db, rest_until=now - timedelta(seconds=10))
-    last = {"last_sweep_at": now - timedelta(seconds=20), "hold_until": now - timedelta(hours=1)}
+    last = {"last_sweep_at": now - timedelta(seconds=90), "hold_until": now - timedelta(hours=1)}
     await db.state.update_one({"_id": "sweep"}, {"$set": last})
     (delivery,) = await insert_pending(db)
     await claim_all(db, [delivery])
     await lose_leases(db, [delivery])
-    status, summary = await _end(await start("--once", **{HOLD: "15"}))
+    status, summary = await _end(await start("--once", **{HOLD: "60"}))
     assert (status, summary["sweeps"]) == (0, 1)
     assert (await document(db, delivery))["status"] == "failed"
 
@@ -140,7 +140,8 @@ async def test_a_window_is_over_by_its_last_second(start: Start, db: Database) -
     swept = [line for line in _log(retry) if line["event"] == "swept"]
     last = datetime.fromisoformat(swept[-1]["timestamp"])
     over = datetime.fromtimestamp(_minute(began) * 60 + end, UTC)
-    assert over - timedelta(seconds=2) < last <= over
+    # A sweep may begin until then, and is told of at its end.
+    assert over - timedelta(seconds=2) < last <= over + timedelta(seconds=5)
     state = await db.state.find_one({"_id": "sweep"})
     assert state is not None
     assert last <= state["rest_until"] <= last + timedelta(seconds=15 + 5), "a hold, at the most"

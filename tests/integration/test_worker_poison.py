@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
 from tests.support.account import email_ids
 from tests.support.poisoned_worker import POISON
 from tests.support.system import Ground, System, mail
@@ -56,6 +57,7 @@ async def _kept_alive(system: System) -> AsyncIterator[list[Program]]:
             await asyncio.to_thread(life.terminate, 10)
 
 
+@pytest.mark.timeout(300)
 async def test_what_ends_every_worker_is_given_up_and_its_companions_are_delivered(
     ground: Ground,
 ) -> None:
@@ -65,7 +67,7 @@ async def test_what_ends_every_worker_is_given_up_and_its_companions_are_deliver
         people = [POISON, *COMPANIONS]
         posted = await system.post(mail(*people))
         async with _kept_alive(system) as lives:
-            await system.settled(posted["id"], within=90)
+            await system.settled(posted["id"], within=150)
         account = await system.account(posted["id"], expected=email_ids(posted["id"], people))
         (poison,) = email_ids(posted["id"], [POISON])
         given_up = account.records[poison]

@@ -50,7 +50,7 @@ async def test_ids_that_are_published_again_and_again_make_one_mail_each(
     await _idle(running, publisher)
     account = await running.account(posted["id"], expected=ids)
     assert (account.statuses, account.duplicates) == ({"delivered": 60}, 0)
-    assert {record["claims"] for record in account.records.values()} == {1}
+    assert {record["attempt_count"] for record in account.records.values()} == {1}
 
 
 async def test_two_workers_that_take_the_same_delivery_send_one_mail(

@@ -37,6 +37,13 @@ QUICK = {change.variable: change.value for change in (*environment.LOCAL, *envir
     "FOGBELL_SWEEP__INTERVAL_SECONDS": "0.5",
     "FOGBELL_LOG__LEVEL": "debug",
 }
+LONG_LEASES = {
+    "FOGBELL_PROTOCOL__LEASE_SECONDS": "30",
+    "FOGBELL_EMAIL__SEND_TIMEOUT": "20",
+    "FOGBELL_WEBHOOK__SEND_TIMEOUT": "20",
+}
+"""For who holds that nothing is sent twice: a machine may stall for seconds."""
+
 STOP_SECONDS = 15.0
 UUID_LENGTH = 36
 
@@ -109,6 +116,12 @@ class System:
         if self.retry:
             await self.start_retry()
         await asyncio.gather(*(_blocking(c.wait_ready) for c in self.started))
+        await eventually(self._publishes, 60, 0.05)
+
+    async def _publishes(self) -> bool:
+        """Intake is ready without RabbitMQ; what is posted then waits for a sweep."""
+        answer = (await self.client.get("/readyz")).json()
+        return bool(answer["rabbitmq"] == "ok")
 
     @property
     def place(self) -> Place:

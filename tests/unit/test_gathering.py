@@ -32,7 +32,7 @@ class _Beneath(asyncio.Transport):
         return self.left
 
 
-PATIENCE = 0.05
+PATIENCE = 0.3
 
 
 def _gathering() -> tuple[GatheringTransport, _Beneath]:
@@ -104,11 +104,11 @@ async def test_what_is_left_counts_what_is_held() -> None:
 
 async def test_a_close_waits_for_a_client_that_takes_little_by_little_and_for_no_other() -> None:
     gathering, beneath = _gathering()
-    beneath.left = 10
+    beneath.left = 20
     gathering.close()
-    for _ in range(5):
+    for _ in range(10):
         beneath.left -= 1
-        await asyncio.sleep(PATIENCE)
+        await asyncio.sleep(PATIENCE / 5)
     assert not beneath.aborted
     await asyncio.sleep(3 * PATIENCE)
     assert beneath.aborted

@@ -52,13 +52,13 @@ async def test_items_come_live_and_none_is_lost_over_a_restart(place: Place, ann
 async def test_a_token_that_expires_ends_the_stream_with_where_to_resume(
     impatient: Intake, ann: str
 ) -> None:
-    token = impatient.token(ann, timedelta(seconds=2))
+    token = impatient.token(ann, timedelta(seconds=5))
     async with AsyncInbox(str(impatient.client.base_url), token) as inbox:
         reader = Reader(inbox)
         await reader.is_open()
         await impatient.tell(ann, "one")
         with pytest.raises(ExpiredTokenError) as raised:
-            await asyncio.wait_for(reader.task, 10)
+            await asyncio.wait_for(reader.task, 20)
         assert reader.titles == ["one"]
         resumed = inbox.stream(last_event_id=raised.value.last_event_id)
         assert resumed.last_event_id == raised.value.last_event_id is not None

@@ -137,8 +137,8 @@ async def test_only_the_stream_takes_the_token_in_the_query(intake: Intake, ann:
 
 
 async def test_a_stream_ends_with_its_token_and_says_so(intake: Intake, ann: str) -> None:
-    async with listening(intake.browser, intake.token(ann, 2 * SECOND)) as stream:
-        await asyncio.wait_for(stream.done, 5)
+    async with listening(intake.browser, intake.token(ann, 5 * SECOND)) as stream:
+        await asyncio.wait_for(stream.done, 20)
         assert stream.events[-1].name == "expired"
 
 

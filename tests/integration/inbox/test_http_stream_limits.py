@@ -92,7 +92,7 @@ async def test_a_stop_ends_streams_cleanly_and_at_once(place: Place, ann: str) -
                 for _ in range(5)
             ]
             began = monotonic()
-        assert monotonic() - began < 2
+        assert monotonic() - began < 10
         for stream in streams:
             await asyncio.wait_for(stream.done, 1)
 
@@ -136,15 +136,15 @@ async def test_a_process_told_to_stop_ends_its_streams_and_exits_0(
         stdout=asyncio.subprocess.DEVNULL,
     )
     try:
-        await eventually(ready.exists)
+        await eventually(ready.exists, 60)
         url = json.loads(ready.read_text())["url"]
         async with (
             httpx2.AsyncClient(base_url=url, trust_env=False) as client,
             listening(client, sign(ann)) as stream,
         ):
             process.terminate()
-            await asyncio.wait_for(stream.done, 2)
-            assert await asyncio.wait_for(process.wait(), 5) == 0
+            await asyncio.wait_for(stream.done, 10)
+            assert await asyncio.wait_for(process.wait(), 20) == 0
     finally:
         if process.returncode is None:
             process.kill()
