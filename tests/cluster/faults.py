@@ -58,7 +58,7 @@ def a_run_that_reaches_nobody(stage: Stage) -> None:
     with installation.api() as api:
         api.replay(run)
     bell.until_silent(FAILED, mine)
-    assert len(installation.mails(mine)) == PEOPLE
+    installation.until_mails(mine, PEOPLE)
 
 
 def a_campaign_without_its_template(stage: Stage) -> None:
@@ -96,11 +96,11 @@ def no_worker(stage: Stage) -> Iterator[None]:
 
 def a_job_that_a_policy_refuses(stage: Stage) -> None:
     """Kubernetes makes no Job of a Campaign's; it does once nothing holds it."""
-    kube, bell, at = stage.installation.kube, stage.bell, next_minute()
+    kube, bell = stage.installation.kube, stage.bell
     bell.until_silent(MISSED)
     mine = name()
     with no_jobs_of(mine, kube, stage.admin):
-        stage.installation.campaign(mine, mine, schedule=cron_line(at))
+        stage.installation.campaign(mine, mine, schedule=cron_line(next_minute()))
         bell.until_rings(MISSED, mine, 150)
         events = kube.run("get", "events", f"--field-selector=involvedObject.name=campaign-{mine}")
         assert f"no jobs of {mine}" in events

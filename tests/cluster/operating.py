@@ -156,6 +156,11 @@ class Place:
         )
         return found
 
+    def until_told(self, name: str, words: str) -> None:
+        """Wait for an Event of a Campaign with ``words``: they come after its status."""
+        told = ("get", "events", f"--field-selector=involvedObject.name={name}")
+        wait_until(f"'{words}' of {name}", lambda: words in self.kube.run(*told), 30)
+
     def cronjob(self, name: str) -> Object:
         """A Campaign's CronJob, which has to exist."""
         found = self.kube.get("cronjob", cronjob_name(name))

@@ -1,8 +1,11 @@
 """Campaigns on a real cluster: a run's worth of mails each, whatever happens."""
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
+import pytest
 from tests.cluster.campaigns import (
     YEARLY,
     begun,
@@ -19,7 +22,10 @@ from tests.cluster.campaigns import (
     why,
 )
 from tests.cluster.installation import Installation, campaign
-from tests.cluster.kube import Kube, names, wait_until
+from tests.cluster.kube import Kube, condition, names, wait_until
+
+CREW, FEW = 50, 5
+"""How many people a Campaign reaches."""
 
 
 def columns(kube: Kube, campaign: str) -> dict[str, str]:
@@ -30,27 +36,33 @@ def columns(kube: Kube, campaign: str) -> dict[str, str]:
     return dict(zip(head.split(), cells, strict=True))
 
 
-def test_it_fires_every_minute_once_to_everyone_until_it_is_suspended(
-    installation: Installation,
-) -> None:
-    mine = name()
-    people = installation.directory(mine, 50)
-    installation.campaign(mine, mine)
-    installation.until_condition(mine, "Ready", "Scheduled")
-    installation.until_mails(mine, len(people), each=2, seconds=240)
+@dataclass(frozen=True, slots=True)
+class Early:
+    """Campaigns whose minutes come round while other tests work; each is called like its group."""
+
+    every_minute: str
+    once: str
+
+
+@pytest.fixture(scope="module", autouse=True)
+def early(installation: Installation) -> Early:
+    """Applied before the first test of this module."""
+    found = Early(name(), name())
+    installation.directory(found.every_minute, CREW)
+    installation.directory(found.once, FEW)
+    installation.campaign(found.every_minute, found.every_minute, successfulRunsHistoryLimit=60)
+    installation.campaign(found.once, found.once, at=next_minute().isoformat())
+    return found
+
+
+@pytest.fixture(scope="module")
+def suspended(installation: Installation, early: Early) -> str:
+    """The Campaign of every minute, suspended once it has run twice."""
+    mine = early.every_minute
+    installation.until_mails(mine, CREW, each=2, seconds=240)
     installation.suspend(mine, suspend=True)
     installation.until_condition(mine, "Suspended", "Suspended")
-    runs = names(jobs(installation.kube, mine))
-    later = datetime.now(UTC) + timedelta(seconds=80)
-    wait_until("a minute in which it would have fired", lambda: datetime.now(UTC) > later, 90)
-    assert names(jobs(installation.kube, mine)) == runs
-    exactly(installation, mine, len(people), each=len(runs))
-    installation.until_condition(mine, "LastRunSucceeded", "Settled", seconds=120)
-    run = installation.status(mine)["lastRun"]
-    assert (run["expected"], run["delivered"]) == (len(people), len(people))
-    assert run["finishedAt"]
-    shown = columns(installation.kube, mine)
-    assert (shown["EXPECTED"], shown["DELIVERED"]) == (str(len(people)), str(len(people)))
+    return mine
 
 
 def test_watching_a_campaign_shows_its_counts_rise(installation: Installation) -> None:
@@ -67,19 +79,6 @@ def test_watching_a_campaign_shows_its_counts_rise(installation: Installation) -
     assert counts == sorted(counts)
     assert len(set(counts)) > 3, counts
     assert counts[-1] == len(people)
-
-
-def test_a_one_shot_fires_once_and_its_cronjob_is_suspended(installation: Installation) -> None:
-    mine = name()
-    people = installation.directory(mine, 5)
-    at = next_minute()
-    installation.campaign(mine, mine, at=at.isoformat())
-    installation.until_mails(mine, len(people), seconds=200)
-    installation.until_condition(mine, "Complete", "Ran", seconds=120)
-    made = cronjob(installation.kube, mine)
-    assert made is not None
-    assert made["spec"]["suspend"] is True
-    exactly(installation, mine, len(people))
 
 
 def test_two_jobs_of_one_scheduled_time_are_one_run(installation: Installation) -> None:
@@ -129,7 +128,7 @@ def test_a_job_made_under_the_name_of_the_coming_firing_stands_for_it(
 
 def test_a_runner_killed_in_the_middle_sends_one_runs_worth(installation: Installation) -> None:
     mine = name()
-    people = installation.directory(mine, 3000)
+    people = installation.directory(mine, 1500)
     installation.campaign(mine, mine, schedule=YEARLY, throttle={"perSecond": 60})
     job = f"{mine}-by-hand"
     make_job(installation.kube, mine, job)
@@ -139,6 +138,31 @@ def test_a_runner_killed_in_the_middle_sends_one_runs_worth(installation: Instal
     assert len(installation.mails(mine)) < len(people), "it was not in the middle"
     exactly(installation, mine, len(people))
     wait_until("the Job's end", lambda: ended(installation.kube, job), 180)
+
+
+def test_a_one_shot_fires_once_and_its_cronjob_is_suspended(
+    installation: Installation, early: Early
+) -> None:
+    mine = early.once
+    installation.until_mails(mine, FEW, seconds=200)
+    installation.until_condition(mine, "Complete", "Ran", seconds=120)
+    made = cronjob(installation.kube, mine)
+    assert made is not None
+    assert made["spec"]["suspend"] is True
+    exactly(installation, mine, FEW)
+
+
+def test_it_fires_every_minute_once_to_everyone(installation: Installation, suspended: str) -> None:
+    runs = jobs(installation.kube, suspended)
+    scheduled = sorted(int(run.rpartition("-")[2]) for run in names(runs))
+    assert {later - earlier for earlier, later in pairwise(scheduled)} == {1}
+    exactly(installation, suspended, CREW, each=len(runs))
+    installation.until_condition(suspended, "LastRunSucceeded", "Settled", seconds=120)
+    run = installation.status(suspended)["lastRun"]
+    assert (run["expected"], run["delivered"]) == (CREW, CREW)
+    assert run["finishedAt"]
+    shown = columns(installation.kube, suspended)
+    assert (shown["EXPECTED"], shown["DELIVERED"]) == (str(CREW), str(CREW))
 
 
 def test_a_campaign_deleted_in_mid_run_stops_sending(installation: Installation) -> None:
@@ -182,3 +206,15 @@ def test_a_template_that_does_not_exist_is_named_in_a_condition(
     installation.kube.apply(wrong)
     found = installation.until_condition(mine, "Ready", "UnknownTemplate")
     assert "no-such-template" in found["message"]
+
+
+def test_none_fires_while_it_is_suspended(installation: Installation, suspended: str) -> None:
+    """Last, so that its minutes have come round meanwhile."""
+    said = condition(installation.kube.get("campaign", suspended), "Suspended")
+    since = datetime.fromisoformat(said["lastTransitionTime"])
+    later = since + timedelta(seconds=80)
+    wait_until("a minute in which it would have fired", lambda: datetime.now(UTC) > later, 90)
+    runs = jobs(installation.kube, suspended)
+    made = [datetime.fromisoformat(run["metadata"]["creationTimestamp"]) for run in runs]
+    assert max(made) <= since
+    exactly(installation, suspended, CREW, each=len(runs))

@@ -44,7 +44,7 @@ def test_an_upgrade_with_changed_values_keeps_campaigns_and_loses_no_delivery(
 ) -> None:
     mine = name()
     installation.campaign(mine, mine, suspend=True)
-    people = installation.directory(mine, 4000)
+    people = installation.directory(mine, 2400)
     running = f"{mine}-running"
     installation.campaign(running, mine, schedule=YEARLY, throttle={"perSecond": 40})
     make_job(installation.kube, running, f"{running}-by-hand")
@@ -59,10 +59,10 @@ def test_a_worker_deleted_with_force_in_mid_batch_loses_nothing(
     installation: Installation,
 ) -> None:
     mine = name()
-    people = installation.directory(mine, 6000)
+    people = installation.directory(mine, 12_000)
+    pods = names(installation.kube.pods("worker"))
     notification = installation.mail_group(mine)
     installation.until_reached(mine)
-    pods = names(installation.kube.pods("worker"))
     installation.kube.delete("pod", *pods, force=True)
     assert len(installation.mails(mine)) < len(people), "it was not in the middle"
     ended = installation.until_settled(notification)

@@ -11,7 +11,7 @@ from tests.cluster.operating import Place, document
 
 from fogbell_local.processes import Component
 
-CAMPAIGNS = [f"campaign-{number:02d}" for number in range(40)]
+CAMPAIGNS = [f"campaign-{number:03d}" for number in range(120)]
 KILLED = 3
 
 

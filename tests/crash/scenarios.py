@@ -31,7 +31,7 @@ class Scenario:
 NO_WORKER = ("worker",)
 RUN = Scenario("campaign", work.nothing, before=work.run_at_once)
 PACED_RUN = Scenario("campaign", work.nothing, before=work.run_to_come)
-STOPPED_RUN = Scenario("campaign", work.stopped_in_an_expansion, before=work.run_to_come)
+STOPPED_RUN = Scenario("campaign", work.stopped_in_an_expansion, before=work.long_run_to_come)
 
 SCENARIOS: dict[str, list[Scenario]] = {
     "fogbell.broker.consumer:_Session.flush.basic_ack": [Scenario("worker", work.one_mail)],

@@ -271,7 +271,12 @@ async def late_answer(stage: Stage) -> None:
     await eventually(lambda: stage.system.accepted_mails() > sent)
     stage.signal(signal.SIGSTOP)
     deliveries = stage.system.db.deliveries
-    await deliveries.update_one(own | {"status": "sending"}, [{"$set": {"sweep_at": "$$NOW"}}])
+    cut = await deliveries.update_one(
+        own | {"status": "sending"}, [{"$set": {"sweep_at": "$$NOW"}}]
+    )
+    if not cut.matched_count:  # it was not stopped in time: another round
+        stage.signal(signal.SIGCONT)
+        return
 
     async def expired() -> bool:
         found = await deliveries.find_one(own)
@@ -289,6 +294,11 @@ async def late_answer(stage: Stage) -> None:
 async def run_to_come(stage: Stage) -> None:
     """A second and a half long: there are checkpoints in it."""
     await stage.run_of(90, throttle={"perSecond": 60})
+
+
+async def long_run_to_come(stage: Stage) -> None:
+    """Four seconds long: whoever is told to stop in the middle of it is."""
+    await stage.run_of(240, throttle={"perSecond": 60})
 
 
 async def run_at_once(stage: Stage) -> None:

@@ -21,6 +21,7 @@ from fogbell_local.servers.process import GuardedProcess
 HOST = "127.0.0.1"
 
 START_SECONDS = 30.0
+ANSWER_SECONDS = 30.0
 EVERY = "1s"
 """How often it scrapes and judges."""
 
@@ -101,8 +102,12 @@ class Watch:
             ],
             directory / "prometheus.log",
         )
-        self._http = httpx2.Client(base_url=f"http://{HOST}:{port}", trust_env=False)
-        self._bell = httpx2.Client(base_url=f"http://{HOST}:{self._alerts_port}", trust_env=False)
+        self._http = httpx2.Client(
+            base_url=f"http://{HOST}:{port}", trust_env=False, timeout=ANSWER_SECONDS
+        )
+        self._bell = httpx2.Client(
+            base_url=f"http://{HOST}:{self._alerts_port}", trust_env=False, timeout=ANSWER_SECONDS
+        )
         self._prometheus.wait_until(lambda: _ready(self._http), START_SECONDS, "Prometheus")
         self._alertmanager.wait_until(lambda: _ready(self._bell), START_SECONDS, "Alertmanager")
 
@@ -178,6 +183,11 @@ class Watch:
             },
             "scrape_configs": [dict(scrape) for scrape in scrapes],
         }
+
+
+def _client(port: int) -> httpx2.Client:
+    url = f"http://{HOST}:{port}"
+    return httpx2.Client(base_url=url, trust_env=False, timeout=ANSWER_SECONDS)
 
 
 def _ready(http: httpx2.Client) -> bool:

@@ -185,7 +185,12 @@ class System:
     async def _tend(self, job: RetryJob) -> None:
         while True:
             await asyncio.sleep(0.2)
-            await _blocking(job.tend)
+            tended = asyncio.ensure_future(_blocking(job.tend))
+            try:
+                await asyncio.shield(tended)
+            except asyncio.CancelledError:
+                await tended  # it may have begun a window: whoever cancels stops that
+                raise
 
     async def stop_retry(self) -> None:
         """Sweep no more."""
