@@ -24,12 +24,7 @@ structlog.configure(
 )
 
 # A machine that stalls for a moment makes no example wrong.
-settings.register_profile(
-    "fogbell",
-    settings.get_profile(settings.get_current_profile_name()),
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+settings.register_profile("fogbell", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("fogbell")
 
 ASK = pytest.StashKey[Ask]()

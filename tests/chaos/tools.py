@@ -1,4 +1,4 @@
-"""The programs that break things: built or fetched once for a machine, kept.
+"""The programs that break things: built or fetched once for a machine.
 
 Toxiproxy stands in the network between components and servers; libfaketime gives a process a wrong
 clock.

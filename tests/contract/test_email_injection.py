@@ -9,7 +9,7 @@ import email.policy
 from email.message import EmailMessage
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from tests.support.smtp import PLAIN_HELLO, Relay, relay, sender, work
@@ -27,7 +27,7 @@ PIECES = [
 TEXT = st.lists(st.sampled_from(PIECES) | st.text(max_size=4), max_size=6).map("".join)
 ADDRESSES = st.builds("{}{}{}".format, TEXT, st.just("ann@example.org"), TEXT) | TEXT
 FIELDS = ("From", "To", "Subject", "Reply-To", "List-Id", "List-Unsubscribe")
-MOST = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MOST = settings(max_examples=80)
 
 
 async def _sent(content: EmailContent, address: str, value: str) -> tuple[Relay, Reply]:

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.smtp import CLOSE, HELLO, PLAIN_HELLO, SILENCE, Answers, relay, sender, work
 from tests.support.waiting import eventually
@@ -255,7 +255,7 @@ SCRIPTS = st.dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(SCRIPTS, st.booleans())
 async def test_whatever_the_relay_does_every_send_ends_in_time_and_every_slot_is_returned(
     script: dict[str, list[str]], pipelining: bool

@@ -287,7 +287,6 @@ def test_the_store_does_what_the_model_says(mongo_uri: str, database_name: str) 
                 settings=settings(
                     max_examples=60,
                     stateful_step_count=40,
-                    deadline=None,
                     suppress_health_check=list(HealthCheck),
                 ),
             )

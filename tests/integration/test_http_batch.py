@@ -64,7 +64,7 @@ async def test_each_item_is_answered_as_if_it_had_come_alone(intake: Intake) -> 
     assert bad["problem"] | {"request_id": ""} == alone.json() | {"request_id": ""}
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(kind=st.sampled_from(sorted(BAD)), where=st.integers(0, 99))
 @example(kind="empty", where=0)
 @example(kind="nobody", where=99)
@@ -84,7 +84,7 @@ async def test_one_bad_item_among_a_hundred_changes_nothing_for_the_others(
     assert [references[id_] for id_ in ids] == [f"r{n}" for n in range(100) if n != where]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(kinds=st.lists(st.sampled_from(["good", *BAD]), min_size=1, max_size=12))
 async def test_results_are_in_the_order_of_the_items(intake: Intake, kinds: list[str]) -> None:
     items = [BAD[kind][0] if kind in BAD else item() for kind in kinds]

@@ -136,7 +136,7 @@ def test_every_list_of_the_table_is_walked() -> None:
 
 
 @pytest.mark.parametrize("path", LISTS)
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(limits=st.lists(st.integers(1, ITEMS + 2), min_size=1), added=st.integers(0, 2))
 async def test_a_walk_shows_each_item_once_whatever_is_added_meanwhile(
     intake: Intake, path: str, limits: list[int], added: int
@@ -172,7 +172,7 @@ async def test_a_cursor_is_taken_by_the_list_that_gave_it_alone(intake: Intake, 
             _is_refused(answer)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(path=st.sampled_from(sorted(LISTS)), where=st.integers(0), by=st.sampled_from("aZ0-_%.é"))
 async def test_a_cursor_that_was_tampered_with_is_refused(
     intake: Intake, path: str, where: int, by: str

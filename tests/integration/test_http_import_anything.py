@@ -52,7 +52,6 @@ ROWS = st.lists(CELLS, min_size=1, max_size=5).map(lambda cells: ",".join(cells)
 HEADER = b"id,email,groups,attributes.note\n"
 SOME = settings(
     max_examples=60,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 

@@ -102,12 +102,7 @@ class Watch:
             ],
             directory / "prometheus.log",
         )
-        self._http = httpx2.Client(
-            base_url=f"http://{HOST}:{port}", trust_env=False, timeout=ANSWER_SECONDS
-        )
-        self._bell = httpx2.Client(
-            base_url=f"http://{HOST}:{self._alerts_port}", trust_env=False, timeout=ANSWER_SECONDS
-        )
+        self._http, self._bell = _client(port), _client(self._alerts_port)
         self._prometheus.wait_until(lambda: _ready(self._http), START_SECONDS, "Prometheus")
         self._alertmanager.wait_until(lambda: _ready(self._bell), START_SECONDS, "Alertmanager")
 

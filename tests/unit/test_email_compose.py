@@ -84,7 +84,7 @@ def body(message: EmailMessage, kind: str) -> list[str] | None:
     return None if part is None else as_lines(part.get_content())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(ONE_LINE, st.none() | BODIES, BODIES, st.booleans())
 def test_what_is_composed_is_what_the_standard_library_reads(
     subject: str, text: str | None, html: str, with_html: bool
@@ -97,7 +97,7 @@ def test_what_is_composed_is_what_the_standard_library_reads(
     assert body(message, "html") == (None if use_html is None else as_lines(use_html))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(ONE_LINE, BODIES, BODIES)
 def test_every_mail_is_ascii_in_lines_that_any_relay_takes(
     subject: str, text: str, html: str
@@ -122,7 +122,6 @@ def test_a_stuffed_message_never_holds_the_final_dot_and_unstuffs_to_itself(
     assert b"\r\n".join(lines) == message
 
 
-@settings(deadline=None)
 @given(BODIES)
 def test_a_body_is_encoded_as_the_standard_library_would_have_it_read(text: str) -> None:
     ours = parsed(composed(rendered(text=text)))

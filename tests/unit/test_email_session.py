@@ -313,7 +313,7 @@ def answered(world: World, name: str) -> None:
         assert not taken, f"{name} was taken and is {outcome}"
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(ANSWERS, STEPS, st.integers(1, 3), st.booleans(), st.integers(1, 6))
 async def test_every_mail_has_one_ending_which_is_true_and_none_is_handed_over_twice(
     answers: dict[str, list[str]],

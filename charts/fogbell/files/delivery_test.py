@@ -41,7 +41,7 @@ def patiently(deadline: float, method: str, path: str, body: object = None) -> A
         except OSError as error:
             if time.monotonic() > deadline:
                 fail(f"{URL} is not reached: {error}")
-        time.sleep(PAUSE)
+        time.sleep(PAUSE)  # who is not there cannot tell when he is
 
 
 def fail(sentence: str) -> None:
@@ -74,7 +74,7 @@ def wait(path: str, deadline: float) -> None:
             deliveries = call("GET", f"{path}/deliveries")["items"]
             shown = [{k: d[k] for k in ("channel", "status", "reason")} for d in deliveries]
             fail(f"expected {expected} delivered, found {json.dumps(shown)}")
-        time.sleep(PAUSE)
+        time.sleep(PAUSE)  # the interface has no stream of totals
 
 
 def main() -> None:

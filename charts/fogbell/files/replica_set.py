@@ -59,7 +59,7 @@ def main() -> None:
 def drain(ready: socket.socket | None) -> None:
     """Wait a while, and take the connections of probes off the queue meanwhile."""
     if ready is None:
-        time.sleep(PAUSE)
+        time.sleep(PAUSE)  # no probe is let in yet, and an election tells nobody
         return
     ready.settimeout(PAUSE)
     with suppress(TimeoutError):

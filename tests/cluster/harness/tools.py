@@ -58,7 +58,9 @@ class Tools:
 
 
 def provide() -> Tools:
-    """Find, install or build everything; says what takes long. Raises `ToolError`."""
+    """Find, install or build everything; says what takes long. Raises `ToolError`, and
+    ServerError where packages cannot be installed.
+    """
     if os.geteuid():
         raise ToolError(
             "a cluster of processes needs root (namespaces, mounts, a bridge). Run as root, or"

@@ -58,7 +58,7 @@ class Client:
                 raise from_response(response)
             except FAILURES as error:
                 pause = tries.pause(error)
-            time.sleep(pause)
+            time.sleep(pause)  # as the answer asked, or to leave a troubled server alone
 
     def every(self, call: Call[Page[T]]) -> Iterator[T]:
         """The items of a list, page after page, read as they are taken."""

@@ -40,7 +40,7 @@ class WantedEvents:
         try:
             # A client that goes away must not take the answer from the others.
             return await asyncio.shield(known.events)
-        except Exception:
+        except Exception:  # whatever it was, it is no answer to be believed
             if self._known.get(app) is known:
                 del self._known[app]
             raise

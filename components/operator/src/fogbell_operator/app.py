@@ -149,7 +149,7 @@ class Operator:
         ending = asyncio.create_task(self._end(turns, deletions, kopf_stop))
         try:
             await handlers.watch(registry, namespace, kopf_stop, self._hear_signals)
-        except Exception:
+        except Exception:  # whatever it was: the process ends, and is started anew
             log.exception("watching_ended")
             self._failed = True
         finally:

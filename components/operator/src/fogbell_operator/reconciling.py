@@ -89,7 +89,7 @@ class Reconciler:
         """
         try:
             pause = await self._reconcile(name)
-        except Exception:
+        except Exception:  # counted whatever it was, and for the caller to deal with
             self.metrics.reconciled("failed")
             raise
         self.metrics.reconciled("done")

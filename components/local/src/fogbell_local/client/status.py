@@ -53,7 +53,7 @@ def seen(fogbell: Fogbell, notification: UUID) -> Iterator[Notification]:
         yield document
         if settled(document):
             return
-        time.sleep(WATCH_PAUSE)
+        time.sleep(WATCH_PAUSE)  # the interface has no stream of totals
 
 
 def _watch(documents: Iterator[Notification], as_json: bool) -> None:

@@ -80,7 +80,7 @@ class Story:
             if done or late:
                 return
             self._intervene(snapshot.documents[0])
-            time.sleep(LOOK_SECONDS)
+            self.stop.wait(LOOK_SECONDS)
 
     def _import(self) -> list[Person]:
         content = audience.read(self.system.sink.webhook_url)

@@ -86,7 +86,7 @@ def _apt_get(
         run = _run(command, folder)
         if "Could not get lock" not in run.stderr or time.monotonic() > ends:
             return run
-        time.sleep(LOCK_POLL)
+        time.sleep(LOCK_POLL)  # apt-get has no way to wait for the lock of the lists
 
 
 def _run(command: Sequence[str], folder: Path | None = None) -> "subprocess.CompletedProcess[str]":

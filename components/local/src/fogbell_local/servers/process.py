@@ -92,7 +92,7 @@ class GuardedProcess:
         deadline = time.monotonic() + timeout
         while not ready():
             if self.running and time.monotonic() < deadline:
-                time.sleep(POLL_SECONDS)
+                time.sleep(POLL_SECONDS)  # programs of others tell nobody that they are ready
                 continue
             cause = "was not ready in time" if self.running else "ended while starting"
             self.kill()

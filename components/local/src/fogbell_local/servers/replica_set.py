@@ -80,11 +80,10 @@ class ReplicaSet:
     def wait_primary(self) -> Member:
         """The primary, once there is one. Raises ServerError."""
         deadline = time.monotonic() + PRIMARY_SECONDS
-        # Polled, as `GuardedProcess.wait_until`: an election tells nobody.
         while (found := self.primary()) is None:
             if time.monotonic() > deadline:
                 raise ServerError(f"no primary among {self.uri} within {PRIMARY_SECONDS:g} s")
-            time.sleep(POLL_SECONDS)
+            time.sleep(POLL_SECONDS)  # an election tells nobody of its end
         return found
 
     def step_down(self, seconds: int) -> None:
