@@ -1,9 +1,13 @@
 """A process that dies within a transaction holds up nothing but what it has changed in it."""
 
 import asyncio
+import threading
+from collections.abc import Awaitable
 from time import monotonic
+from typing import Any
 
 import pytest
+from pymongo.collection import Collection
 from tests.support.callbacks import posted, settle, stored_endpoint
 from tests.support.deliveries import GRACE
 from tests.support.sweepers import brokerless
@@ -72,17 +76,24 @@ async def test_telling_waits_for_a_page_that_is_held_and_all_else_goes_on(db: Da
 
 
 async def test_whoever_is_cancelled_while_it_commits_ends_once_that_is_through(
-    db: Database,
+    db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for n in range(20):
-        written = asyncio.Event()
+    committing = asyncio.Event()
+    commit = Session.commit_transaction
 
-        async def work(session: Session, n: int = n, written: asyncio.Event = written) -> None:
+    def told_of(session: Session) -> Awaitable[None]:
+        committing.set()
+        return commit(session)
+
+    monkeypatch.setattr(Session, "commit_transaction", told_of)
+    for n in range(20):
+        committing.clear()
+
+        async def work(session: Session, n: int = n) -> None:
             await db.state.insert_one({"_id": n}, session=session)
-            written.set()
 
         task = asyncio.create_task(transact(db, work, db.handle.read_concern))
-        await written.wait()
+        await committing.wait()
         for _ in range(n % 4):
             await asyncio.sleep(0)
         task.cancel()
@@ -91,25 +102,38 @@ async def test_whoever_is_cancelled_while_it_commits_ends_once_that_is_through(
         assert await db.state.find_one({"_id": n}), "the commit was cut off"
 
 
-async def test_what_fails_or_is_cancelled_before_its_commit_has_changed_nothing(
-    db: Database,
-) -> None:
-    writing = asyncio.Event()
-
+async def test_what_fails_has_changed_nothing(db: Database) -> None:
     async def fails(session: Session) -> None:
         await db.state.insert_one({"_id": "fails"}, session=session)
         raise LookupError
 
-    async def waits(session: Session) -> None:
-        await db.state.insert_one({"_id": "waits"}, session=session)
-        writing.set()
-        await asyncio.Event().wait()
-
     with pytest.raises(LookupError):
         await transact(db, fails, db.handle.read_concern)
-    task = asyncio.create_task(transact(db, waits, db.handle.read_concern))
-    await writing.wait()
-    task.cancel()
+    assert await db.state.count_documents({}) == 0
+
+
+async def test_whoever_is_cancelled_before_the_commit_has_changed_nothing(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An operation that was on its way in its thread came after the abort, and stayed."""
+    on_its_way, go = threading.Event(), threading.Event()
+    insert = Collection._insert_one
+
+    def held_up(*arguments: Any, **options: Any) -> Any:
+        on_its_way.set()
+        assert go.wait(30)
+        return insert(*arguments, **options)
+
+    async def work(session: Session) -> None:
+        await db.state.insert_one({"_id": "x"}, session=session)
+
+    monkeypatch.setattr(Collection, "_insert_one", held_up)
+    task = asyncio.create_task(transact(db, work, db.handle.read_concern))
+    assert await asyncio.to_thread(on_its_way.wait, 30)
+    for _ in range(2):
+        task.cancel()
+        assert await asyncio.wait({task}, timeout=0.3) == (set(), {task}), "it did not wait"
+    go.set()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert await db.state.count_documents({}) == 0

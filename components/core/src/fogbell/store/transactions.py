@@ -7,7 +7,9 @@ minutes, as fast as it can; here whoever meets that is told soon, and comes back
 """
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from pymongo.errors import OperationFailure
@@ -21,7 +23,8 @@ CONFLICTS = frozenset({112, 246, 251})
 """WriteConflict, SnapshotUnavailable, NoSuchTransaction: aborted, for the sake of another one."""
 
 PAUSES = (0.01, 0.05, 0.2, 0.5)
-"""Seconds before each further try: who is alive is through by then."""
+"""Seconds before each further try, by half at most shorter or longer: who is alive is through by
+then, and several that meet do not meet again."""
 
 
 class ContendedError(StoreUnavailableError):
@@ -33,8 +36,9 @@ async def transact(
 ) -> R:
     """What ``work`` returns, once all that it wrote in the session is committed.
 
-    ``work`` may be called several times. Raises `ContendedError`, and what the driver raises: after
-    that it may have been committed.
+    ``work`` may be called several times. It is never cancelled: whoever is, waits for its end, and
+    nothing is committed. Raises `ContendedError`, and what the driver raises: after that it may
+    have been committed.
     """
     pauses = iter(PAUSES)
     async with await db.client.start_session() as session:
@@ -47,7 +51,7 @@ async def transact(
                 pause = next(pauses, None)
                 if pause is None:
                     raise ContendedError("another transaction holds what this changes") from error
-            await asyncio.sleep(pause)
+            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 (no secret)
 
 
 async def _attempt(
@@ -59,26 +63,27 @@ async def _attempt(
     write_concern = db.handle.write_concern
     session.start_transaction(read_concern=read_concern, write_concern=write_concern)
     try:
-        result = await work(session)
+        result = await _through(work(session))
     except BaseException:
         await session.abort_transaction()
         raise
-    await _until_committed(session)
+    await _through(session.commit_transaction())
     return result
 
 
-async def _until_committed(session: Session) -> None:
-    """Commit, and be through with it even where the caller is cancelled meanwhile.
+async def _through(step: Awaitable[R]) -> R:
+    """What ``step`` returns. Where the caller is cancelled meanwhile, ``step`` ends first.
 
-    It goes on in a thread of the driver's: the session's end would abort what is being committed.
+    It goes on in a thread of the driver's anyhow. The session's end would abort what is being
+    committed; an operation that comes after the abort would be one of no transaction, and stay.
     """
-    committing = asyncio.ensure_future(_commit(session))
+    going = asyncio.ensure_future(step)
     try:
-        await asyncio.shield(committing)
+        return await asyncio.shield(going)
     except asyncio.CancelledError:
-        await asyncio.gather(committing, return_exceptions=True)
+        while not going.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait({going})
+        if not going.cancelled():
+            going.exception()  # it has been asked for: nobody else will
         raise
-
-
-async def _commit(session: Session) -> None:
-    await session.commit_transaction()
