@@ -69,6 +69,7 @@ bench-growth: $(VENV)/.bench
 
 test: lint $(VENV)/.bench
 	$(BIN)/fogbell servers install --browser
+	$(BIN)/python -m tests.prepare
 	$(BIN)/pytest --numprocesses 2 --dist worksteal
 
 crash: setup

@@ -11,6 +11,7 @@ from tests.cluster.ground import Ground, lasting_mongodb
 from tests.cluster.harness import kind
 from tests.cluster.harness.cluster import Cluster, open_cluster
 from tests.cluster.harness.places import COMPONENTS, GATEWAY, REPOSITORY, foreign_kubeconfig
+from tests.cluster.harness.running import wait_established
 from tests.cluster.installation import KEEP_CRDS, Installation
 from tests.cluster.kube import Kube, fresh_namespace
 
@@ -64,7 +65,7 @@ def admin(own_cluster: Cluster | None, kubeconfig: Path) -> Kube:
     kube = Kube(program, kubeconfig, "default")
     # By force: a release that owned it before may have left its mark.
     kube.run("apply", "--server-side", "--force-conflicts", f"--filename={CRDS}")
-    kube.run("wait", "--for=condition=Established", "crd/campaigns.fogbell.dev", "--timeout=60s")
+    wait_established(kube.run, "campaigns.fogbell.dev")
     return kube
 
 

@@ -18,6 +18,10 @@ POLL = 0.5
 Object = dict[str, Any]
 
 
+UNANSWERED = ("Unable to connect to the server", "etcdserver: ", "net/http: ", "i/o timeout")
+"""What kubectl says where the API server did not get to answering."""
+
+
 class RefusedError(Exception):
     """The API server said no; the message is its sentence."""
 
@@ -43,6 +47,18 @@ class Kube:
         if done.returncode:
             raise RefusedError(done.stderr.strip())
         return done.stdout
+
+    def _read(self, *arguments: str) -> str:
+        """As `run`, again for half a minute while a busy API server does not get to answering."""
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                return self.run(*arguments)
+            except RefusedError as error:
+                unanswered = any(words in str(error) for words in UNANSWERED)
+                if not unanswered or time.monotonic() > deadline:
+                    raise
+            time.sleep(POLL)
 
     @contextlib.contextmanager
     def lines(self, *arguments: str) -> Iterator["queue.Queue[str]"]:
@@ -72,13 +88,13 @@ class Kube:
 
     def get(self, kind: str, name: str) -> Object | None:
         """One object, or None where there is none."""
-        text = self.run("get", kind, name, "--ignore-not-found", "--output=json")
+        text = self._read("get", kind, name, "--ignore-not-found", "--output=json")
         found: Object | None = json.loads(text) if text.strip() else None
         return found
 
     def find(self, kind: str, selector: str = "") -> list[Object]:
         """All objects of ``kind`` that ``selector`` (labels) picks."""
-        text = self.run("get", kind, f"--selector={selector}", "--output=json")
+        text = self._read("get", kind, f"--selector={selector}", "--output=json")
         items: list[Object] = json.loads(text)["items"]
         return items
 

@@ -11,12 +11,13 @@ import os
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
 import yaml
+from tests.cluster.campaigns import cron_line
 from tests.cluster.kube import Kube, Object, condition, wait_until
 from tests.support.changes import settle_due, store_run
 
@@ -52,13 +53,15 @@ POD: Object = {
     }
 }
 
+DAILY = cron_line(datetime.now(UTC) + timedelta(hours=12))
+"""A schedule that does not fire while tests run."""
 CONTENT = {"email": {"subject": "Fog tonight", "text": "The bell will ring."}}
 
 
 def document(name: str, **changes: Any) -> Object:
     """A Campaign; ``changes`` to its spec, None takes a field away."""
     spec: Object = {
-        "schedule": "0 2 * * *",
+        "schedule": DAILY,
         "audience": {"all": True},
         "channels": ["email"],
         "content": CONTENT,

@@ -46,7 +46,7 @@ def test_an_upgrade_with_changed_values_keeps_campaigns_and_loses_no_delivery(
     installation.campaign(mine, mine, suspend=True)
     people = installation.directory(mine, 2400)
     running = f"{mine}-running"
-    installation.campaign(running, mine, schedule=YEARLY, throttle={"perSecond": 40})
+    installation.campaign(running, mine, schedule=YEARLY, throttle={"perSecond": 30})
     make_job(installation.kube, running, f"{running}-by-hand")
     installation.until_reached(mine)
     installation.upgrade("--set=worker.settings.FOGBELL_LOG__LEVEL=debug")

@@ -24,6 +24,7 @@ from tests.cluster.faults import (
 )
 from tests.cluster.harness import tools
 from tests.cluster.harness.cluster import Cluster
+from tests.cluster.harness.running import wait_established
 from tests.cluster.installation import RELEASE, Installation, helm
 from tests.cluster.kube import Kube, Object, names, wait_until
 from tests.cluster.watching import (
@@ -53,7 +54,7 @@ def monitored(
         pytest.skip("a Prometheus of this machine reaches pods of the harness's own cluster alone")
     files = [f"--filename={file}" for file in tools.monitoring_api()]
     admin.run("apply", "--server-side", *files)
-    admin.run("wait", "--for=condition=Established", *files, "--timeout=60s")
+    wait_established(admin.run)
     # Those of other tests are not all well.
     installation.kube.run("delete", "campaigns", "--all")
     try:

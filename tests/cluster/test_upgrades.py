@@ -59,7 +59,7 @@ def test_an_upgrade_from_the_earlier_chart_loses_no_delivery_in_flight(
 ) -> None:
     running = name()
     people = release.directory(running, 3000)
-    release.campaign(running, running, schedule=YEARLY, throttle={"perSecond": 40})
+    release.campaign(running, running, schedule=YEARLY, throttle={"perSecond": 30})
     make_job(release.kube, running, f"{running}-by-hand")
     release.until_reached(running)
     since = effective_since(release.kube, kept)

@@ -5,7 +5,7 @@ from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
-from tests.support.broker import Reader, publishing, put, raw_channel, waiting_in
+from tests.support.broker import Reader, publishing, put, raw_channel, wait_for, waiting_in
 from tests.support.waiting import eventually
 
 from fogbell.broker import Topology
@@ -100,7 +100,7 @@ async def test_what_is_finished_after_the_loss_of_its_channel_is_harmless(
             old.finish()
         reader.received[2].finish()
         await eventually(lambda: len(reader.received) == 5)
-    assert await waiting_in(rabbit_uri, queue) == 3
+    await wait_for(rabbit_uri, queue, 3)
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"{}", b'{"v":2,"ids":[]}', b"[" * 100_000])
@@ -168,7 +168,7 @@ async def test_a_paused_consumer_takes_nothing_more_and_still_acknowledges(
         assert await waiting_in(rabbit_uri, queue) == 4
         assert reader.ids == ids[:3]
     # The one that was not finished has returned.
-    assert await waiting_in(rabbit_uri, queue) == 5
+    await wait_for(rabbit_uri, queue, 5)
 
 
 async def test_a_paused_consumer_stays_paused_over_a_lost_channel(

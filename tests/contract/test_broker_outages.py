@@ -10,7 +10,7 @@ from time import monotonic
 from uuid import UUID, uuid4
 
 import pytest
-from tests.support.broker import Ear, Reader, publishing, waiting_in
+from tests.support.broker import Ear, Reader, publishing, wait_for, waiting_in
 from tests.support.waiting import eventually
 
 from fogbell.broker import BrokerUnavailableError, InboxEvent, Publisher, Topology
@@ -122,13 +122,13 @@ async def test_a_wiped_broker_is_declared_again_by_whoever_returns(
             message.finish()
         assert await all_of.publisher.publish_event(event)
         await eventually(lambda: all_of.ear.events == [event])
-    assert await waiting_in(own_rabbit.uri, QUEUE) == 2
+    await wait_for(own_rabbit.uri, QUEUE, 2)
 
 
 async def test_a_broker_that_hangs_fails_a_publish_in_time(
     own_rabbit: RabbitServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publisher_module, "PUBLISH_TIMEOUT", 0.5)
+    monkeypatch.setattr(publisher_module, "PUBLISH_TIMEOUT", 2.0)
     async with publishing(own_rabbit.uri, TOPOLOGY) as publisher:
         os.kill(own_rabbit.pid, signal.SIGSTOP)
         try:
@@ -140,7 +140,7 @@ async def test_a_broker_that_hangs_fails_a_publish_in_time(
             os.kill(own_rabbit.pid, signal.SIGCONT)
         assert set(results) == {False}
         # Not once for each window of confirms that is waited for, one after another.
-        assert took < 1.5
+        assert took < 5
         # It works off what it was sent meanwhile first.
         monkeypatch.setattr(publisher_module, "PUBLISH_TIMEOUT", 10.0)
         assert await publisher.publish(EMAIL, BULK, _ids(1))

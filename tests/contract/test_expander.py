@@ -135,11 +135,11 @@ async def test_a_page_that_takes_longer_than_the_lease_does_not_lose_it(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Inbox content is rendered page by page, and may be dear."""
-    monkeypatch.setattr(expander, "PAGE", 90)
-    await _people(db, 90)
+    monkeypatch.setattr(expander, "PAGE", 180)
+    await _people(db, 180)
     content = Content.model_validate({"inbox": {"title": "t", "body": SLOW}})
     run = await _run(db, channels=(Channel.INBOX,), content=content, data={"x": "a" * 60})
-    lease = timedelta(seconds=4)
+    lease = timedelta(seconds=8)
     work = asyncio.create_task(_expander(db, lease=lease).expand(run.id))
     leased = {"_id": run.id, "expansion.owner": {"$exists": True}}
     await eventually(lambda: db.notifications.count_documents(leased))
@@ -150,7 +150,7 @@ async def test_a_page_that_takes_longer_than_the_lease_does_not_lose_it(
     assert not any(taken)
     expansion = work.result()
     assert expansion is not None
-    assert (expansion.inserted, expansion.finished) == (90, True)
+    assert (expansion.inserted, expansion.finished) == (180, True)
     assert len([e for e in seen if e["op"] == "update"]) > 3
 
 

@@ -92,11 +92,11 @@ async def test_many_takers_in_three_replicas_never_exceed_the_limit_and_use_it_u
 ) -> None:
     async with replicas(mongo_uri, db.handle.name) as handles:
         limiters = [Limiter(handle, "shared", 200, 0.5) for handle in handles]
-        given = await _take_all(limiters, 2.0)
+        given = await _take_all(limiters, 4.0)
     # A millisecond less than the window: the test's clock and MongoDB's are read apart.
     assert _most_within(sorted(spent), 0.499) <= 200
-    # At 0, 0.525, 1.05 and 1.575 s; a loaded machine may come late to the last.
-    assert 600 <= len(given) <= 800
+    # Each 0.525 s from the first on; a loaded machine may come too late for some.
+    assert 1000 <= len(given) <= 1600
 
 
 async def test_a_lone_replica_gets_the_whole_limit(
@@ -254,10 +254,11 @@ async def test_limits_of_other_names_are_counted_apart(db: Database) -> None:
 async def test_without_mongodb_waiting_goes_on_and_asking_fails_at_once(
     own_mongo: MongoServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rate_limits, "CALL_TIMEOUT", 0.3)
+    monkeypatch.setattr(rate_limits, "CALL_TIMEOUT", 30.0)  # the first connects, and makes much
     db = Database(own_mongo.uri, "limits")
     one = Limiter(db, "b", 10, 0.5)
     assert await one.try_acquire(10) == 0.0
+    monkeypatch.setattr(rate_limits, "CALL_TIMEOUT", 0.3)
     own_mongo.kill()
     # What was granted before is used up before anything is asked.
     await eventually(_raises(one))

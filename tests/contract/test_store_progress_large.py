@@ -171,6 +171,7 @@ async def _slow_pieces(db: Database, monkeypatch: pytest.MonkeyPatch, status: S)
     """A large run of 600, in pieces of an eighth of it each."""
     monkeypatch.setattr(progress, "LARGE", 500)
     monkeypatch.setattr(counting, "FAST", 0.0)
+    monkeypatch.setattr(counting, "SLOW", 60.0)
     monkeypatch.setattr(counting, "FIRST_PIECE", identity.SLICES // 8)
     notification = await made(db, {"email": 600, "inbox": 5})
     await insert(db, notification, status, 600)

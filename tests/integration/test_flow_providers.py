@@ -5,6 +5,7 @@ The relay and the receivers are real servers on loopback that change their minds
 
 import asyncio
 from collections.abc import AsyncIterator
+from statistics import median
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -65,8 +66,10 @@ async def _call_each(system: System, url: str) -> list[str]:
 
 
 async def _mail_takes(system: System, there: Outside, run: str) -> float:
-    """The longest that one of ten lone mails takes from its post to the relay."""
-    return max([await _one_mail(system, there, f"{run}-lone-{n}") for n in range(10)])
+    """What a lone mail takes from its post to the relay: the middle of ten, for a machine that
+    stalls makes one of them late, and a provider that is in the way makes all of them so.
+    """
+    return median([await _one_mail(system, there, f"{run}-lone-{n}") for n in range(10)])
 
 
 async def _one_mail(system: System, there: Outside, run: str) -> float:
@@ -77,8 +80,8 @@ async def _one_mail(system: System, there: Outside, run: str) -> float:
 
 
 async def _call_takes(system: System, there: Outside) -> float:
-    """The longest that one of ten lone webhooks takes to the receiver that is well."""
-    return max([await _one_call(system, there, n) for n in range(10)])
+    """What a lone webhook takes to the receiver that is well, likewise."""
+    return median([await _one_call(system, there, n) for n in range(10)])
 
 
 async def _one_call(system: System, there: Outside, number: int) -> float:
@@ -131,11 +134,11 @@ async def test_a_relay_whose_disk_is_full_is_left_alone_and_gets_all_once_there_
 async def test_a_relay_that_hangs_is_left_alone_and_no_webhook_waits_for_it(
     system: System, there: Outside, stopwatch: Stopwatch
 ) -> None:
-    stopwatch.note("a lone webhook takes at most", await _call_takes(system, there), PROMPT)
+    stopwatch.note("a lone webhook takes", await _call_takes(system, there), PROMPT)
     there.relay_says({"MAIL": SILENCE})
     ids = await _mail_each(system, "hang")
     during = await _call_takes(system, there)
-    stopwatch.note("a lone webhook takes at most while the relay hangs", during, PROMPT)
+    stopwatch.note("a lone webhook takes while the relay hangs", during, PROMPT)
     await eventually(lambda: _breaker_is(system, "relay", 1.0), BACK)
     there.relay_says({})
     stopwatch.restart()
@@ -152,15 +155,15 @@ async def test_a_receiver_that_fails_holds_up_neither_mails_nor_other_receivers(
     """A receiver is one of many: it opens no breaker, and takes its share of the slots alone."""
     run = "full" if answer is FULL else "hung"
     usual = await _mail_takes(system, there, f"before-{run}")
-    stopwatch.note("a lone mail takes at most", usual, PROMPT)
+    stopwatch.note("a lone mail takes", usual, PROMPT)
     there.the_ill_one_says(answer)
     before = len(there.ill.requests)
     ids = await _call_each(system, there.ill.url)
     await eventually(lambda: len(there.ill.requests) > before + 3, BACK)
     mails = await _mail_takes(system, there, f"while-{run}")
-    stopwatch.note(f"a lone mail takes at most while a receiver {fault}", mails, PROMPT)
+    stopwatch.note(f"a lone mail takes while a receiver {fault}", mails, PROMPT)
     calls = await _call_takes(system, there)
-    stopwatch.note(f"a webhook to another takes at most while one {fault}", calls, PROMPT)
+    stopwatch.note(f"a webhook to another takes while one {fault}", calls, PROMPT)
     assert await _breaker_is(system, "webhook", 0.0)
     there.the_ill_one_says(WELL)
     stopwatch.restart()

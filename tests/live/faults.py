@@ -86,18 +86,18 @@ async def an_expansion_that_meets_a_defect(stage: Stage) -> None:
 
 
 async def a_runner(stage: Stage, directory: Path) -> None:
-    """No fault: what it inserts can be seen while it lives, which is for nine seconds: Debian's
+    """No fault: what it inserts can be seen while it lives, which is for 15 seconds: Debian's
     Prometheus may take six until it first scrapes it, and a rate takes two scrapes.
     """
     system, port = stage.system, free_ports(1)[0]
-    for number in range(90):
+    for number in range(150):
         await system.put_recipient(f"r{number}", addresses={"email": f"r{number}@example.org"})
     environ = system.environ() | {"FOGBELL_METRICS__PORT": str(port)}
     run = new_run(throttle={"perSecond": 10})
     program = await asyncio.to_thread(start_pod, run, "runner", directory, environ)
     try:
         stage.scrape(Component("campaign", "runner", program, port))
-        await eventually(lambda: program.exit_status is not None, 60, 0.1)
+        await eventually(lambda: program.exit_status is not None, 90, 0.1)
         assert program.exit_status == 0, program.tail()
     finally:
         await asyncio.to_thread(program.kill)

@@ -40,6 +40,15 @@ async def waiting_in(uri: str, queue: str) -> int:
         return declared.declaration_result.message_count or 0
 
 
+async def wait_for(uri: str, queue: str, messages: int) -> None:
+    """Return once ``messages`` are ready: those of a closed consumer return only by and by."""
+
+    async def there() -> bool:
+        return await waiting_in(uri, queue) == messages
+
+    await eventually(there)
+
+
 async def put(uri: str, queue: str, body: bytes) -> None:
     """Publish any bytes to ``queue``."""
     async with raw_channel(uri) as channel:

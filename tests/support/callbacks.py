@@ -16,6 +16,7 @@ from fogbell.model.status import DeliveryStatus, NotificationStatus
 from fogbell.store import endpoints, notifications, progress, reporting
 from fogbell.store.database import Database
 from fogbell.store.notifications import Accept
+from fogbell.store.transactions import ContendedError
 
 SECRET = "whsec_" + "c2VjcmV0" * 4
 BOTH = frozenset(EventType)
@@ -75,7 +76,10 @@ async def report(db: Database) -> int:
     made = 0
     for event in EventType:
         while True:
-            reported = await reporting.report(db, event, GRACE, GRACE)
+            try:
+                reported = await reporting.report(db, event, GRACE, GRACE)
+            except ContendedError:
+                continue  # as a later sweep does
             made += len(reported.ids)
             if not reported.full:
                 break

@@ -2,8 +2,15 @@
 
 import os
 import subprocess
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+ATTEMPTS = 3
+PAUSE_SECONDS = 10.0
 
 
 class ToolError(Exception):
@@ -34,3 +41,17 @@ def run(
         tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])
         raise ToolError(f"'{' '.join(words[:6])}' ended with {done.returncode}:\n{tail}")
     return done.stdout
+
+
+def persistently(work: Callable[[], T]) -> T:
+    """What ``work`` returns, tried again where it raises `ToolError`.
+
+    For what downloads thousands of files: one connection that breaks off is no reason to give up,
+    and what has arrived is kept.
+    """
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return work()
+        except ToolError:
+            time.sleep(PAUSE_SECONDS)  # a network tells nobody when it is well again
+    return work()

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from tests.support.commands import ToolError, run
+from tests.support.commands import ToolError, persistently, run
 from tests.support.making import Say, once
 
 from fogbell_local.cache import cache
@@ -38,4 +38,6 @@ def go(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> str:
     program = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
     if program is None:
         raise ToolError("it is built from Go modules: install Go 1.24 or newer")
-    return run(program, *arguments, cwd=cwd, env={"CGO_ENABLED": "0", **(env or {})})
+    environ = {"CGO_ENABLED": "0", **(env or {})}
+    # It tries no download twice by itself.
+    return persistently(lambda: run(program, *arguments, cwd=cwd, env=environ))

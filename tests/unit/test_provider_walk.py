@@ -238,11 +238,11 @@ async def test_few_wait_for_a_provider_that_others_of_the_lane_do_not_need() -> 
     down, up = scripted(DOWN), scripted(ACCEPTED)
     named = [given("down", down, Channel.PUSH), given("up", up, Channel.PUSH)]
     way = routed(
-        Channel.PUSH, *named, rules=BreakerRules(failures=1, pause=60), wait=0.2, waiters=2
+        Channel.PUSH, *named, rules=BreakerRules(failures=1, pause=60), wait=1.0, waiters=2
     )
     await tried(way, push("down"))
     sends = [asyncio.create_task(way.send(push("down"))) for _ in range(5)]
-    done, waiting = await asyncio.wait(sends, timeout=0.1)
+    done, waiting = await asyncio.wait(sends, timeout=0.3)
     assert (len(done), len(waiting)) == (3, 2)
     assert (await tried(way, push("up"))).reply == ACCEPTED
     assert {type(await task) for task in sends} == {Deferred}

@@ -88,7 +88,7 @@ def main() -> None:
         posted = patiently(deadline, "POST", "/v1/notifications", notification(email, recipient))
         wait(posted["links"]["self"], deadline)
     finally:
-        call("DELETE", path)
+        patiently(deadline, "DELETE", path)
 
 
 if __name__ == "__main__":

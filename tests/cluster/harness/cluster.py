@@ -12,7 +12,7 @@ from tests.cluster.harness import control_plane, network, node
 from tests.cluster.harness.certificates import Certificates
 from tests.cluster.harness.images import Images
 from tests.cluster.harness.places import INGRESS, NODE, State
-from tests.cluster.harness.running import Processes, Running, say, wait_for
+from tests.cluster.harness.running import Processes, Running, say, wait_established, wait_for
 from tests.cluster.harness.tools import Tools, gateway_api, provide
 from tests.support.commands import ToolError, run
 
@@ -86,7 +86,7 @@ class Cluster:
             return
         # First: Traefik looks for these resources once, when it starts.
         self.kubectl("apply", "--server-side", f"--filename={gateway_api()}")
-        self.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+        wait_established(self.kubectl)
         providers = "kubernetesingress", "kubernetesgateway"
         flags = [f"--providers.{provider}=true" for provider in providers]
         self.processes.start(

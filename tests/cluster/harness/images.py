@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.cluster.harness.places import HARNESS, REPOSITORY, State
 from tests.cluster.harness.running import say
-from tests.support.commands import ToolError, run
+from tests.support.commands import ToolError, persistently, run
 from tests.support.gomodules import go
 from tests.support.making import once
 
@@ -89,18 +89,16 @@ def build(component: str, tree: Path = REPOSITORY, tag: str = "test") -> str:
     image = f"localhost/fogbell-{component}:{tag}"
     _provide_python_base()
     say(f"building the image of {component}, {tag}")
-    volumes = [f"--volume={p}:{p}:ro" for p in _PASSED_ON if p.exists()]
-    _buildah(
-        "bud",
+    options = (
         "--isolation=chroot",
         "--layers",
         "--pull-never",
         f"--build-arg=BASE={PYTHON_BASE}",
         f"--build-arg=COMPONENT={component}",
-        *volumes,
+        *(f"--volume={p}:{p}:ro" for p in _PASSED_ON if p.exists()),
         f"--tag={image}",
-        str(tree),
     )
+    persistently(lambda: _buildah("bud", *options, str(tree)))
     return image
 
 
@@ -167,7 +165,7 @@ def _debian(packages: str) -> Path:
     options = ("--variant=minbase", f"--include={packages}", "--quiet")
     # Documentation and lists of packages are half of such a root.
     slim = ("--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*")
-    run("mmdebstrap", *options, *slim, "bookworm", root)
+    persistently(lambda: run("mmdebstrap", *options, *slim, "bookworm", root))
     return root
 
 

@@ -8,6 +8,7 @@ from tests.cluster.harness.places import BRIDGE, GATEWAY, POD_NETWORK
 from tests.support.commands import run
 
 CNI_PLUGINS = Path("/usr/lib/cni")
+BRIDGE_MAC = "0a:58:0a:f4:00:01"
 _NFT_TABLES = (("ip", "kube-proxy"), ("ip6", "kube-proxy"))
 
 
@@ -17,7 +18,9 @@ def set_up(cni: Path) -> None:
     It has to be there before the first pod: the API server listens on it.
     """
     if not _there(BRIDGE):
-        run("ip", "link", "add", BRIDGE, "type", "bridge")
+        # Else it takes the lowest address of its ports, another as pods come and go, and those
+        # that have learnt the one before speak to nobody for a while.
+        run("ip", "link", "add", BRIDGE, "address", BRIDGE_MAC, "type", "bridge")
         run("ip", "address", "add", f"{GATEWAY}/16", "dev", BRIDGE)
     run("ip", "link", "set", BRIDGE, "up")
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")

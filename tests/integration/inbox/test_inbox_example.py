@@ -61,7 +61,9 @@ async def chromium() -> AsyncIterator[Browser]:
     assert program, "no Chromium on the PATH: run `fogbell servers install --browser`"
     async with async_playwright() as playwright:
         # Each launch has an empty profile of its own.
-        browser = await playwright.chromium.launch(executable_path=program, args=CHROMIUM)
+        browser = await playwright.chromium.launch(
+            executable_path=program, args=CHROMIUM, timeout=100_000
+        )
         yield browser
         await browser.close()
 
