@@ -11,7 +11,7 @@ from tests.cluster.ground import Ground, lasting_mongodb
 from tests.cluster.harness import kind
 from tests.cluster.harness.cluster import Cluster, open_cluster
 from tests.cluster.harness.places import COMPONENTS, GATEWAY, REPOSITORY, foreign_kubeconfig
-from tests.cluster.harness.running import wait_established
+from tests.cluster.harness.resources import wait_established
 from tests.cluster.installation import KEEP_CRDS, Installation
 from tests.cluster.kube import Kube, fresh_namespace
 

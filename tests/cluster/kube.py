@@ -18,7 +18,17 @@ POLL = 0.5
 Object = dict[str, Any]
 
 
-UNANSWERED = ("Unable to connect to the server", "etcdserver: ", "net/http: ", "i/o timeout")
+UNANSWERED = (
+    "Unable to connect to the server",
+    "was refused - did you specify",
+    "(Timeout)",
+    "(ServiceUnavailable)",
+    "etcdserver: ",
+    "net/http: ",
+    "i/o timeout",
+    "context deadline exceeded",
+    "client connection lost",
+)
 """What kubectl says where the API server did not get to answering."""
 
 
@@ -53,7 +63,7 @@ class Kube:
         deadline = time.monotonic() + 30
         while True:
             try:
-                return self.run(*arguments)
+                return self.run(*arguments, "--request-timeout=10s")
             except RefusedError as error:
                 unanswered = any(words in str(error) for words in UNANSWERED)
                 if not unanswered or time.monotonic() > deadline:

@@ -24,7 +24,7 @@ from tests.cluster.faults import (
 )
 from tests.cluster.harness import tools
 from tests.cluster.harness.cluster import Cluster
-from tests.cluster.harness.running import wait_established
+from tests.cluster.harness.resources import wait_established
 from tests.cluster.installation import RELEASE, Installation, helm
 from tests.cluster.kube import Kube, Object, names, wait_until
 from tests.cluster.watching import (

@@ -7,6 +7,7 @@ from time import monotonic
 from typing import Any
 
 import pytest
+from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from tests.support.callbacks import posted, settle, stored_endpoint
 from tests.support.deliveries import GRACE
@@ -109,6 +110,33 @@ async def test_what_fails_has_changed_nothing(db: Database) -> None:
 
     with pytest.raises(LookupError):
         await transact(db, fails, db.handle.read_concern)
+    assert await db.state.count_documents({}) == 0
+
+
+async def test_whoever_is_cancelled_during_an_abort_waits_for_its_end(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the session's end would abort it once more, beside the first, and in the event loop."""
+    aborting, twice = asyncio.Event(), list[object]()
+    abort = Session.abort_transaction
+
+    def told_of(session: Session) -> Awaitable[None]:
+        aborting.set()
+        return abort(session)
+
+    async def fails(session: Session) -> None:
+        await db.state.insert_one({"_id": "fails"}, session=session)
+        raise LookupError
+
+    monkeypatch.setattr(Session, "abort_transaction", told_of)
+    # That of the session's end; Motor has taken its own before.
+    monkeypatch.setattr(ClientSession, "abort_transaction", lambda s: twice.append(s))
+    task = asyncio.create_task(transact(db, fails, db.handle.read_concern))
+    await aborting.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert twice == []
     assert await db.state.count_documents({}) == 0
 
 

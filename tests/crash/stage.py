@@ -301,7 +301,8 @@ class Stage:
         for id_, deliveries in self.gone.items():
             await eventually(partial(self._nothing, id_), 20, 0.1)
             arrived = self._arrived()
-            assert all(arrived[str(delivery)] for delivery in deliveries)
+            # A lease that a stalled machine lost makes a second copy; no record of it is left.
+            assert {arrived[str(delivery)] for delivery in deliveries} <= {1, 2}
 
     async def _nothing(self, id_: str) -> bool:
         db, wanted = self.system.db, UUID(id_)

@@ -5,7 +5,6 @@ The relay and the receivers are real servers on loopback that change their minds
 
 import asyncio
 from collections.abc import AsyncIterator
-from statistics import median
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -66,10 +65,10 @@ async def _call_each(system: System, url: str) -> list[str]:
 
 
 async def _mail_takes(system: System, there: Outside, run: str) -> float:
-    """What a lone mail takes from its post to the relay: the middle of ten, for a machine that
-    stalls makes one of them late, and a provider that is in the way makes all of them so.
+    """What a lone mail takes from its post to the relay: the longest of ten but one, which is a
+    stall's of the machine. What is in the way of mails is so for more than one.
     """
-    return median([await _one_mail(system, there, f"{run}-lone-{n}") for n in range(10)])
+    return sorted([await _one_mail(system, there, f"{run}-lone-{n}") for n in range(10)])[-2]
 
 
 async def _one_mail(system: System, there: Outside, run: str) -> float:
@@ -81,7 +80,7 @@ async def _one_mail(system: System, there: Outside, run: str) -> float:
 
 async def _call_takes(system: System, there: Outside) -> float:
     """What a lone webhook takes to the receiver that is well, likewise."""
-    return median([await _one_call(system, there, n) for n in range(10)])
+    return sorted([await _one_call(system, there, n) for n in range(10)])[-2]
 
 
 async def _one_call(system: System, there: Outside, number: int) -> float:

@@ -72,14 +72,17 @@ async def settle(db: Database, post: Notification) -> None:
 
 
 async def report(db: Database) -> int:
-    """What a sweep does of it; how many callbacks came of it."""
-    made = 0
+    """What sweeps do of it; how many callbacks came of it."""
+    made, sweeps = 0, 5
     for event in EventType:
         while True:
             try:
                 reported = await reporting.report(db, event, GRACE, GRACE)
             except ContendedError:
-                continue  # as a later sweep does
+                sweeps -= 1
+                if not sweeps:
+                    raise
+                continue
             made += len(reported.ids)
             if not reported.full:
                 break

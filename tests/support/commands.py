@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -44,14 +45,16 @@ def run(
 
 
 def persistently(work: Callable[[], T]) -> T:
-    """What ``work`` returns, tried again where it raises `ToolError`.
+    """What ``work`` returns, tried again where a command has failed in it; says so.
 
-    For what downloads thousands of files: one connection that breaks off is no reason to give up,
-    and what has arrived is kept.
+    For what downloads thousands of files: one connection that breaks off is no reason to give up.
     """
     for _ in range(ATTEMPTS - 1):
         try:
             return work()
-        except ToolError:
+        except ToolError as error:
+            if isinstance(error.__cause__, OSError):
+                raise  # there is no such program
+            sys.stderr.write(f"{error}\nIt is tried again in {PAUSE_SECONDS:g} s.\n")
             time.sleep(PAUSE_SECONDS)  # a network tells nobody when it is well again
     return work()

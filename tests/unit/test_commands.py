@@ -28,3 +28,9 @@ def test_what_is_no_matter_of_a_command_is_raised_at_once(pauses: list[float]) -
     with pytest.raises(ZeroDivisionError):
         persistently(lambda: 1 // 0)
     assert pauses == []
+
+
+def test_a_program_that_is_not_there_is_not_waited_for(pauses: list[float]) -> None:
+    with pytest.raises(ToolError, match="'no-such-program' cannot be started"):
+        persistently(lambda: run("no-such-program"))
+    assert pauses == []

@@ -75,11 +75,12 @@ def take_in(client: Client, member: str) -> None:
     It looks for itself again where its name is another; under the same one only a restart helps.
     """
     config = client.admin.command("replSetGetConfig")["config"]
-    (only,) = config["members"]
-    if only["host"] == member:
-        log.warning("%s is out of its set under that very name: delete its pod", member)
+    hosts = [each["host"] for each in config["members"]]
+    if len(hosts) != 1 or hosts == [member]:
+        log.warning("%s is out of its set of %s: delete its pod", member, ", ".join(hosts))
         return
-    config |= {"version": config["version"] + 1, "members": [only | {"host": member}]}
+    only = config["members"][0] | {"host": member}
+    config |= {"version": config["version"] + 1, "members": [only]}
     client.admin.command("replSetReconfig", config, force=True)
     log.info("taken in again as %s", member)
 

@@ -12,7 +12,8 @@ from tests.cluster.harness import control_plane, network, node
 from tests.cluster.harness.certificates import Certificates
 from tests.cluster.harness.images import Images
 from tests.cluster.harness.places import INGRESS, NODE, State
-from tests.cluster.harness.running import Processes, Running, say, wait_established, wait_for
+from tests.cluster.harness.resources import wait_established
+from tests.cluster.harness.running import Processes, Running, say, wait_for
 from tests.cluster.harness.tools import Tools, gateway_api, provide
 from tests.support.commands import ToolError, run
 

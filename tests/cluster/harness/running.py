@@ -33,27 +33,6 @@ def wait_for(what: str, ready: Callable[[], bool], seconds: float) -> None:
         time.sleep(POLL)
 
 
-def wait_established(kubectl: Callable[..., str], *names: str) -> None:
-    """Return once custom resources, all that there are or those of ``names``, can be used.
-
-    'kubectl wait' gives up at once where one is so new that it has no conditions. Raises
-    `ToolError`, and what ``kubectl`` raises.
-    """
-
-    def established() -> bool:
-        found = json.loads(kubectl("get", "crd", *names, "--output=json"))
-        statuses = [crd.get("status") or {} for crd in found.get("items", [found])]
-        return all(
-            any(
-                (one["type"], one["status"]) == ("Established", "True")
-                for one in status.get("conditions") or ()
-            )
-            for status in statuses
-        )
-
-    wait_for("custom resources that can be used", established, 60)
-
-
 @dataclass(frozen=True, slots=True)
 class Running:
     """A process by number and birth: a number alone may be another's by now."""

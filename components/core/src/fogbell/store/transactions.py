@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
 
+import pymongo
 from pymongo.errors import OperationFailure
 from pymongo.read_concern import ReadConcern
 
@@ -26,6 +27,9 @@ PAUSES = (0.01, 0.05, 0.2, 0.5)
 """Seconds before each further try, by half at most shorter or longer: who is alive is through by
 then, and several that meet do not meet again."""
 
+ABORT_TIMEOUT = 5.0
+"""Seconds; what MongoDB has not heard of by then it ends itself."""
+
 
 class ContendedError(StoreUnavailableError):
     """Somebody else's transaction has changed the same documents, and does not end."""
@@ -36,9 +40,10 @@ async def transact(
 ) -> R:
     """What ``work`` returns, once all that it wrote in the session is committed.
 
-    ``work`` may be called several times. It is never cancelled: whoever is, waits for its end, and
-    nothing is committed. Raises `ContendedError`, and what the driver raises: after that it may
-    have been committed.
+    ``work`` may be called several times. Whoever is cancelled during it waits for its end, and
+    nothing is committed; a commit that has begun goes through. (The end of the event loop itself
+    spares nobody.) Raises `ContendedError`, and what the driver raises: after that it may have been
+    committed.
     """
     pauses = iter(PAUSES)
     async with await db.client.start_session() as session:
@@ -65,7 +70,8 @@ async def _attempt(
     try:
         result = await _through(work(session))
     except BaseException:
-        await session.abort_transaction()
+        with pymongo.timeout(ABORT_TIMEOUT):
+            await _through(session.abort_transaction())
         raise
     await _through(session.commit_transaction())
     return result
