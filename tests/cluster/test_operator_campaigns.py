@@ -193,7 +193,11 @@ def test_counts_rise_while_a_run_goes_on(place: Place, operator: Component) -> N
     assert last["finishedAt"]
     labels = f'campaign="counted",namespace="{place.kube.namespace}",status="delivered"'
     sample = f"fogbell_campaign_run_deliveries{{{labels}}} 4.0"
-    wait_until(sample, lambda: sample in httpx2.get(operator.metrics, trust_env=False).text, 30)
+
+    def shown() -> bool:
+        return sample in httpx2.get(operator.metrics, trust_env=False, timeout=30).text
+
+    wait_until(sample, shown, 30)
 
 
 @pytest.mark.usefixtures("operator")

@@ -85,7 +85,7 @@ def trouble(place: Place, operator: Component) -> str:
 
 def metrics(operator: Component) -> dict[str, float]:
     try:
-        text = httpx2.get(operator.metrics, trust_env=False).text
+        text = httpx2.get(operator.metrics, trust_env=False, timeout=30).text
     except httpx2.TransportError:
         return {}
     lines = [line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#")]

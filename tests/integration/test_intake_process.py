@@ -67,7 +67,7 @@ async def intake(mongo_uri: str, database_name: str, tmp_path: Path) -> AsyncIte
         assert process.returncode is None, log.read_text()
         url = json.loads(ready_file.read_text())["url"]
         async with httpx2.AsyncClient(
-            base_url=url, headers={"Authorization": f"Bearer {KEY}"}, trust_env=False
+            base_url=url, headers={"Authorization": f"Bearer {KEY}"}, trust_env=False, timeout=60
         ) as client:
             yield Process(process, client, log)
     finally:

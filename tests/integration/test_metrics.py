@@ -21,7 +21,7 @@ QUICKLY = {"FOGBELL_METRICS__REFRESH_SECONDS": "0.2"}
 
 async def scraped(component: Component) -> Samples:
     """What ``component`` serves, by name and labels as they are written."""
-    async with httpx2.AsyncClient(trust_env=False) as client:
+    async with httpx2.AsyncClient(trust_env=False, timeout=60) as client:
         text = (await client.get(f"http://127.0.0.1:{component.port}/metrics")).text
     return {
         sample.name + "".join(f",{k}={v}" for k, v in sorted(sample.labels.items())): sample.value

@@ -85,7 +85,9 @@ class Place:
             await app.state.prepared.wait()
             await app.state.publisher.wait_connected()
             await app.state.listener.listening.wait()
-            async with httpx2.AsyncClient(base_url=client.base_url, trust_env=False) as browser:
+            async with httpx2.AsyncClient(
+                base_url=client.base_url, trust_env=False, timeout=60
+            ) as browser:
                 yield Intake(app, client, browser)
 
     async def clear_broker(self) -> None:

@@ -267,7 +267,7 @@ class System:
 
     async def sample(self, component: Component, name: str, **labels: str) -> float:
         """The sum of a metric's samples that carry ``labels``, as Prometheus would scrape it."""
-        async with httpx2.AsyncClient(trust_env=False, timeout=5) as client:
+        async with httpx2.AsyncClient(trust_env=False, timeout=60) as client:
             text = (await client.get(component.metrics)).text
         return sum(float(value) for found, value in _samples(text, name) if labels.items() <= found)
 

@@ -85,7 +85,9 @@ async def test_a_recipient_has_only_so_many_streams(impatient: Intake, ann: str,
 async def test_a_stop_ends_streams_cleanly_and_at_once(place: Place, ann: str) -> None:
     async with contextlib.AsyncExitStack() as outlasting:
         async with place.intake() as stopping:
-            client = httpx2.AsyncClient(base_url=stopping.client.base_url, trust_env=False)
+            client = httpx2.AsyncClient(
+                base_url=stopping.client.base_url, trust_env=False, timeout=60
+            )
             await outlasting.enter_async_context(client)
             streams = [
                 await outlasting.enter_async_context(listening(client, stopping.token(ann)))
@@ -139,7 +141,7 @@ async def test_a_process_told_to_stop_ends_its_streams_and_exits_0(
         await eventually(ready.exists, 60)
         url = json.loads(ready.read_text())["url"]
         async with (
-            httpx2.AsyncClient(base_url=url, trust_env=False) as client,
+            httpx2.AsyncClient(base_url=url, trust_env=False, timeout=60) as client,
             listening(client, sign(ann)) as stream,
         ):
             process.terminate()

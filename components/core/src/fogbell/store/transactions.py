@@ -73,8 +73,12 @@ async def _attempt(
         with pymongo.timeout(ABORT_TIMEOUT):
             await _through(session.abort_transaction())
         raise
-    await _through(session.commit_transaction())
+    await _through(_commit(session))
     return result
+
+
+async def _commit(session: Session) -> None:
+    await session.commit_transaction()
 
 
 async def _through(step: Awaitable[R]) -> R:
