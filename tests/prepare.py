@@ -18,7 +18,7 @@ from fogbell_local.servers import ServerError
 def main() -> None:
     """Exits with a sentence where something cannot be had."""
     try:
-        toxiproxy(lambda words: print(words, flush=True))  # noqa: T201 (for whoever waits)
+        toxiproxy(print)
         promtool()
         asyncio.run(postfix.provide())
     except (ToolError, ServerError) as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import yaml
 from tests.cluster.kube import Kube, Object, RefusedError, wait_until
 
-FORBIDDEN_LINE = "0 4 1 * *"
+FORBIDDEN_LINE = "0 4 * * *"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.cluster.campaigns import YEARLY
 from tests.cluster.harness.places import REPOSITORY
 from tests.cluster.kube import Kube, Object, RefusedError
-from tests.cluster.operating import DAILY, document
+from tests.cluster.operating import document
 
 CRD = REPOSITORY / "k8s" / "crds" / "campaigns.yaml"
 ONCE = {"schedule": None, "at": "2030-12-24T09:00:00+01:00"}
@@ -193,7 +194,7 @@ def test_a_list_shows_what_one_asks_first(kube: Kube) -> None:
     ]
     wide = kube.run("get", "camp", "--output=wide").splitlines()[0].split()
     assert {"AT", "FAILED", "DEAD"} == set(wide) - set(heads)
-    assert DAILY in kube.run("get", "fogbell")
+    assert YEARLY in kube.run("get", "fogbell")
 
 
 def test_explain_reads_like_documentation(admin: Kube) -> None:

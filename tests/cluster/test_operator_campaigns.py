@@ -10,8 +10,9 @@ from uuid import UUID, uuid4
 import httpx2
 import pymongo
 import pytest
+from tests.cluster.campaigns import YEARLY
 from tests.cluster.kube import Kube, Object, condition, fresh_namespace, wait_until
-from tests.cluster.operating import DAILY, Place, document
+from tests.cluster.operating import Place, document
 from tests.support.locked import LockedMongo
 
 from fogbell.model.content import Template
@@ -174,7 +175,7 @@ def test_somebody_elses_hand_on_the_cronjob_is_undone(place: Place) -> None:
     place.kube.run("patch", "cronjob", "campaign-touched", "--type=merge", f"--patch={patch}")
     wait_until(
         "the Campaign's own schedule",
-        lambda: place.cronjob("touched")["spec"]["schedule"] == DAILY,
+        lambda: place.cronjob("touched")["spec"]["schedule"] == YEARLY,
         30,
     )
 

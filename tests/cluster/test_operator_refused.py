@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+from tests.cluster.campaigns import YEARLY
 from tests.cluster.kube import Kube, condition, wait_until
-from tests.cluster.operating import DAILY, Place, document
+from tests.cluster.operating import Place, document
 from tests.cluster.policies import FORBIDDEN_LINE, not_at_four
 
 QUOTA = {
@@ -43,4 +44,4 @@ def test_a_change_that_a_policy_forbids_holds_what_stood_before(place: Place, ad
             ready = condition(place.until("moved", "Ready", "False", "CronJobRefused"), "Ready")
             assert "not at four" in ready["message"]
             held = place.cronjob("moved")["spec"]
-            assert (held["schedule"], held["suspend"]) == (DAILY, True)
+            assert (held["schedule"], held["suspend"]) == (YEARLY, True)

@@ -109,11 +109,7 @@ async def test_what_nobody_can_decode_goes_to_the_dead_letters_and_is_counted(
 ) -> None:
     async with Reader(rabbit_uri, topology, queue).running() as reader:
         await put(rabbit_uri, queue, body)
-
-        async def dead() -> bool:
-            return await waiting_in(rabbit_uri, topology.dead) == 1
-
-        await eventually(dead)
+        await wait_for(rabbit_uri, topology.dead, 1)
         assert (reader.undecodable, reader.received) == (1, [])
     assert await waiting_in(rabbit_uri, queue) == 0
     async with raw_channel(rabbit_uri) as channel:

@@ -95,8 +95,8 @@ async def test_many_takers_in_three_replicas_never_exceed_the_limit_and_use_it_u
         given = await _take_all(limiters, 4.0)
     # A millisecond less than the window: the test's clock and MongoDB's are read apart.
     assert _most_within(sorted(spent), 0.499) <= 200
-    # Each 0.525 s from the first on; a loaded machine may come too late for some.
-    assert 1000 <= len(given) <= 1600
+    # Each 0.525 s from the first on; a loaded machine may come too late for two of the eight.
+    assert 1200 <= len(given) <= 1600
 
 
 async def test_a_lone_replica_gets_the_whole_limit(

@@ -4,7 +4,7 @@ The relay and the receivers are real servers on loopback that change their minds
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -64,11 +64,16 @@ async def _call_each(system: System, url: str) -> list[str]:
     return [posted["id"] for posted in await asyncio.gather(*posts)]
 
 
-async def _mail_takes(system: System, there: Outside, run: str) -> float:
-    """What a lone mail takes from its post to the relay: the longest of ten but one, which is a
-    stall's of the machine. What is in the way of mails is so for more than one.
+async def _takes(one: Callable[[int], Awaitable[float]]) -> float:
+    """The longest of ten but one, which is a stall's of the machine: what is in the way of some is
+    in the way of more than one.
     """
-    return sorted([await _one_mail(system, there, f"{run}-lone-{n}") for n in range(10)])[-2]
+    return sorted([await one(n) for n in range(10)])[-2]
+
+
+async def _mail_takes(system: System, there: Outside, run: str) -> float:
+    """What a lone mail takes from its post to the relay."""
+    return await _takes(lambda n: _one_mail(system, there, f"{run}-lone-{n}"))
 
 
 async def _one_mail(system: System, there: Outside, run: str) -> float:
@@ -79,8 +84,8 @@ async def _one_mail(system: System, there: Outside, run: str) -> float:
 
 
 async def _call_takes(system: System, there: Outside) -> float:
-    """What a lone webhook takes to the receiver that is well, likewise."""
-    return sorted([await _one_call(system, there, n) for n in range(10)])[-2]
+    """What a lone webhook takes to the receiver that is well."""
+    return await _takes(lambda n: _one_call(system, there, n))
 
 
 async def _one_call(system: System, there: Outside, number: int) -> float:

@@ -1,6 +1,7 @@
 """What an app is to be told: endpoints, posts that are to be reported, and what comes of them."""
 
 from collections import Counter
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -73,20 +74,22 @@ async def settle(db: Database, post: Notification) -> None:
 
 async def report(db: Database) -> int:
     """What sweeps do of it; how many callbacks came of it."""
-    made, sweeps = 0, 5
+    made = 0
     for event in EventType:
         while True:
-            try:
-                reported = await reporting.report(db, event, GRACE, GRACE)
-            except ContendedError:
-                sweeps -= 1
-                if not sweeps:
-                    raise
-                continue
+            reported = await _page(db, event)
             made += len(reported.ids)
             if not reported.full:
                 break
     return made
+
+
+async def _page(db: Database, event: EventType) -> reporting.Reported:
+    """A page's worth, by a later sweep where another transaction stands in the way of some."""
+    for _ in range(4):
+        with suppress(ContendedError):
+            return await reporting.report(db, event, GRACE, GRACE)
+    return await reporting.report(db, event, GRACE, GRACE)
 
 
 async def told(db: Database) -> list[dict[str, Any]]:

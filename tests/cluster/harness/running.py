@@ -24,12 +24,14 @@ def say(text: str) -> None:
     sys.stderr.write(f"cluster: {text}\n")
 
 
-def wait_for(what: str, ready: Callable[[], bool], seconds: float) -> None:
-    """Return once ``ready`` says so; raise `ToolError` after ``seconds``."""
+def wait_for(
+    what: str, ready: Callable[[], bool], seconds: float, why: Callable[[], str] = lambda: ""
+) -> None:
+    """Return once ``ready`` says so; raise `ToolError` with ``why`` after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not ready():
         if time.monotonic() > deadline:
-            raise ToolError(f"{what} within {seconds:.0f} s did not come true")
+            raise ToolError(f"{what} within {seconds:.0f} s did not come true. {why()}".rstrip())
         time.sleep(POLL)
 
 

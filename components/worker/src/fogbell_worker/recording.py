@@ -167,6 +167,7 @@ class Recorder:
         try:
             await self._store_whole(entries)
         except Exception:
+            # A full disk, or a defect: ended here, nothing would be recorded any more.
             log.exception("record_failed", records=len(entries))
             await self._store_one_by_one(entries)
         finally:

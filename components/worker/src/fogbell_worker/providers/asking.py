@@ -80,6 +80,7 @@ async def close(route: Route) -> None:
         async with asyncio.timeout(CLOSING):
             await route.provider.close()
     except Exception:
+        # Code of others, at the end of all: nothing is left to do with it but to say so.
         log.exception("provider_not_closed", provider=route.name)
 
 
